@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ChannelsMetaConfig(AppConfig):
+    name = "channels_meta"
+    verbose_name = _("Instagram and Messenger")
+
+    def ready(self) -> None:
+        from channels_meta.adapters import InstagramAdapter, MessengerAdapter
+        from inbox import channels
+
+        channels.register(InstagramAdapter())
+        channels.register(MessengerAdapter())

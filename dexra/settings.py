@@ -1,0 +1,287 @@
+"""All settings, read from the environment. `.env.example` explains each one."""
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from dexra import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+DATA_DIR = (
+    Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).expanduser().absolute()
+)
+DEBUG = env.bool("DEBUG", default=False)
+SANDBOX = env.bool("SANDBOX", default=False)
+PORT = env.int("PORT", default=8000)
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+PUBLIC_IS_LOCAL = _is_loopback(_public.hostname or "")
+if SANDBOX and not PUBLIC_IS_LOCAL:
+    raise ImproperlyConfigured(
+        f"SANDBOX lets anybody who can sign in play the customer, and PUBLIC_URL ({PUBLIC_URL}) is "
+        "public. Unset SANDBOX, or set PUBLIC_URL to an address of this machine."
+    )
+
+# Where nothing was given, `make run` keeps random secrets and its own servers under DATA_DIR.
+_embedded = not env.str("DATABASE_URL", default="") or not env.str(
+    "REDIS_URL", default=""
+)
+_secrets = embedded.secrets(DATA_DIR) if _embedded else {}
+
+
+def _secret(name: str, *, required: bool = False) -> str:
+    value = env.str(name, default=_secrets.get(name, ""))
+    if required and not value:
+        raise ImproperlyConfigured(
+            f"Set {name}: see .env.example for what it is and how to make one."
+        )
+    return value
+
+
+def _secret_list(name: str, *, required: bool = False) -> list[str]:
+    return [
+        part.strip()
+        for part in _secret(name, required=required).split(",")
+        if part.strip()
+    ]
+
+
+SECRET_KEY = _secret("SECRET_KEY", required=True)
+# Fernet keys, newest first: the first encrypts, all decrypt.
+FIELD_ENCRYPTION_KEYS = _secret_list("FIELD_ENCRYPTION_KEYS", required=True)
+
+_local_hosts = ["localhost", "127.0.0.1", "[::1]"] if PUBLIC_IS_LOCAL else []
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[_public.hostname or "localhost", *_local_hosts]
+)
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+# Proxies in front of us whose X-Forwarded-* headers are believed: addresses or networks.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
+INSTALLED_APPS = [
+    "inbox.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "inbox",
+    "channels_meta",
+    "webhooks",
+    "dexra",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "inbox.pages.security.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "dexra.urls"
+WSGI_APPLICATION = "dexra.wsgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        **env.db_url_config(
+            env.str("DATABASE_URL", default="") or embedded.database_url(DATA_DIR)
+        ),
+        # Threads live as long as the process, and so do their connections.
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {})
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url(DATA_DIR)
+
+AUTH_USER_MODEL = "inbox.Agent"
+LOGIN_URL = "admin:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("fr", _("French")), ("ar", _("Arabic"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+# Finders serve what was not collected, so that `make run` needs no collectstatic.
+WHITENOISE_USE_FINDERS = True
+MEDIA_URL = env.str("MEDIA_URL", default="/media/")
+MEDIA_ROOT = DATA_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+
+# Security: nothing here is loosened in development but what plain HTTP on this machine needs.
+_https = _public.scheme == "https"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_SSL_REDIRECT = False  # /healthz and Meta come over the balancer's plain side
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+if _https and TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Meta
+META_APP_ID = env.str("META_APP_ID", default="")
+META_INSTAGRAM_APP_ID = env.str("META_INSTAGRAM_APP_ID", default="")
+# Current secret first; older ones still verify while Meta and we change over.
+META_APP_SECRET = _secret_list("META_APP_SECRET")
+META_INSTAGRAM_APP_SECRET = _secret_list("META_INSTAGRAM_APP_SECRET")
+META_VERIFY_TOKEN = _secret("META_VERIFY_TOKEN")
+META_GRAPH_VERSION = env.str("META_GRAPH_VERSION", default="v26.0")
+
+# Outgoing webhooks: networks that endpoints may lie in although they are not public.
+WEBHOOK_ALLOWED_NETWORKS = env.list(
+    "WEBHOOK_ALLOWED_NETWORKS", default=["127.0.0.0/8"] if SANDBOX else []
+)
+
+CELERY_BROKER_URL = (
+    "redis+socket://"
+    + REDIS_URL.removeprefix("unix://").replace("?db=", "?virtual_host=")
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL
+)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_POOL_LIMIT = 20
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": not REDIS_URL.startswith("unix://"),
+    "health_check_interval": 25,
+    "global_keyprefix": "dexra:",
+}
+CELERY_DB_REUSE_MAX = 1000
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "channels_meta.processing.*": {"queue": "drain"},
+    "inbox.delivery.*": {"queue": "send"},
+    "webhooks.sending.*": {"queue": "dispatch"},
+}
+CELERY_BEAT_SCHEDULE = {
+    "drain": {"task": "channels_meta.processing.drain", "schedule": 5},
+    "ring-due-replies": {"task": "inbox.delivery.ring_due", "schedule": 5},
+    "settle-uncertain-replies": {
+        "task": "inbox.delivery.settle_uncertain",
+        "schedule": 10,
+    },
+    "dispatch": {"task": "webhooks.sending.dispatch", "schedule": 5},
+    "republish": {"task": "inbox.live.republish", "schedule": 5},
+    "heartbeat": {"task": "inbox.health.beat", "schedule": 10},
+    "purge-raw-events": {
+        "task": "channels_meta.processing.purge_raw_events",
+        "schedule": 3600,
+    },
+    "purge-webhooks": {"task": "webhooks.sending.purge", "schedule": 3600},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["inbox.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "inbox.api.errors.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_THROTTLE_CLASSES": ["inbox.api.throttling.KeyThrottle"],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Dexra",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}

@@ -1,0 +1,18 @@
+"""Where every app's urls meet."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(url="/inbox/")),
+    path("inbox/", include("inbox.pages.urls")),
+    path("admin/", admin.site.urls),
+    path("v1/", include("inbox.api.urls")),
+    path("", include("channels_meta.urls")),
+    path("", include("webhooks.urls")),
+]
+
+if settings.SANDBOX:
+    urlpatterns.append(path("sandbox/", include("channels_meta.sandbox.urls")))

@@ -1,0 +1,19 @@
+from django.apps import AppConfig
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class InboxConfig(AppConfig):
+    default = True
+    name = "inbox"
+    verbose_name = _("Inbox")
+
+
+class AdminConfig(SimpleAdminConfig):
+    """Django's admin, on Dexra's own site: one sign-in and one rail for inbox and admin."""
+
+    default_site = "inbox.site.DexraAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        self.module.autodiscover()

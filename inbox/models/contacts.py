@@ -1,0 +1,109 @@
+"""Who writes to us, and who they are on each channel."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from inbox.models.channels import Channel
+
+
+class Contact(models.Model):
+    """One person, behind any number of channel identities."""
+
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    email = models.EmailField(_("email"), blank=True)
+    email_verified_at = models.DateTimeField(_("email verified"), null=True, blank=True)
+    phone = models.CharField(_("phone (E.164)"), max_length=20, blank=True)
+    phone_verified_at = models.DateTimeField(_("phone verified"), null=True, blank=True)
+    # The business's own id of this person, from its website; null until the website told it.
+    site_user_id = models.CharField(
+        _("website user id"), max_length=200, null=True, blank=True, unique=True
+    )
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    avatar_url = models.URLField(_("avatar"), max_length=2000, blank=True)
+    merged_into = models.ForeignKey(
+        "self",
+        verbose_name=_("merged into"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="merged",
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="contact_newest"),
+            models.Index(
+                fields=["email"], name="contact_email", condition=~Q(email="")
+            ),
+            models.Index(
+                fields=["phone"], name="contact_phone", condition=~Q(phone="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.public_id
+
+    @property
+    def public_id(self) -> str:
+        return f"USER_{self.pk}"
+
+
+class ChannelIdentity(models.Model):
+    """Who a contact is on one channel, under that channel's id.
+
+    The reply window belongs here: the platform opens it for the person, whatever
+    conversation we file the message under. Conversations carry a copy for lists.
+    """
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, related_name="identities", db_index=False
+    )
+    # The person's id on that account; `comment:<id>` for a comment that came without its author.
+    external_id = models.CharField(_("external id"), max_length=255)
+    contact = models.ForeignKey(
+        Contact,
+        on_delete=models.PROTECT,
+        related_name="identities",
+        verbose_name=_("contact"),
+    )
+    username = models.CharField(_("username"), max_length=100, blank=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    avatar_url = models.URLField(_("avatar"), max_length=2000, blank=True)
+    # When the person last did something that opens the reply window; never our own send.
+    last_inbound_at = models.DateTimeField(_("last act"), null=True, blank=True)
+    window_expires_at = models.DateTimeField(_("window closes"), null=True, blank=True)
+    window_reason = models.CharField(_("window opened by"), max_length=40, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("channel identity")
+        verbose_name_plural = _("channel identities")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "external_id"], name="identity_on_channel"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def public_id(self) -> str:
+        return f"{self.channel.adapter.id_prefix}{self.external_id}"
+
+    @property
+    def display_name(self) -> str:
+        """Profile name, else handle, else "Instagram user ..1234": never an invented name."""
+        if self.name or self.username:
+            return self.name or f"@{self.username}"
+        return gettext("%(channel)s user ..%(end)s") % {
+            "channel": self.channel.adapter.label,
+            "end": self.external_id[-4:],
+        }

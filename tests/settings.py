@@ -1,0 +1,38 @@
+"""Settings of the tests: the real ones, with known secrets and quick passwords.
+
+Every test worker has a database of its own (pytest-django) and a Redis database of its own.
+"""
+
+import os
+
+os.environ.setdefault("SECRET_KEY", "tests-" + "k" * 60)
+os.environ.setdefault(
+    "FIELD_ENCRYPTION_KEYS", "dGVzdHMtZmllbGQtZW5jcnlwdGlvbi1rZXktMzJieXQ="
+)
+os.environ.update(
+    META_APP_SECRET="app-secret,old-app-secret",
+    META_INSTAGRAM_APP_SECRET="instagram-app-secret",
+    META_VERIFY_TOKEN="verify-me",
+    SANDBOX="1",
+    DEBUG="0",
+    PUBLIC_URL="http://127.0.0.1:8000",
+    LOG_LEVEL="WARNING",
+    WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
+)
+
+from dexra.settings import *  # noqa: F403
+from dexra.settings import REDIS_URL as _redis_url
+
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
+REDIS_URL = (
+    f"{_redis_url.split('?')[0]}?db={_worker}"
+    if _redis_url.startswith("unix://")
+    else f"{_redis_url.rstrip('/0123456789')}/{_worker}"
+)
+CELERY_BROKER_URL = "memory://"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ALLOWED_HOSTS = ["*"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
