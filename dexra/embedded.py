@@ -149,21 +149,24 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        there = next(
-            place for place in (path, *path.parents) if os.access(place, os.F_OK)
-        )
+        there = _nearest(path)
         raise Refused(
             f"{there} belongs to {_user_name(there.stat().st_uid)} and cannot be written by {_user_name(os.geteuid())}. "
             "Run as that user, or keep the data elsewhere: DATA_DIR=$HOME/dexra-data make run"
         ) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise Refused(
-            f"{path} is in the way. Move it, or keep the data elsewhere: DATA_DIR=$HOME/dexra-data make run"
+            f"{_nearest(path)} is in the way. Move it, or keep the data elsewhere: DATA_DIR=$HOME/dexra-data make run"
         ) from error
     except OSError as error:
         raise Refused(
             f"{path} cannot be written ({error.strerror}). Keep the data elsewhere: DATA_DIR=... make run"
         ) from error
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or as much of it as exists."""
+    return next(place for place in (path, *path.parents) if os.access(place, os.F_OK))
 
 
 def _user_name(uid: int) -> str:
@@ -326,6 +329,7 @@ class Server(ABC):
     def __init__(self, places: Places) -> None:
         self.places = places
         self.log = places.data / "logs" / f"{self.label.lower()}.log"
+        self.log_start = 0  # where the words of the latest start begin
         self.process: subprocess.Popen[bytes] | None = None
         self.answered = False
         self.trouble = ""  # why it cannot run, for those who wait for it
@@ -362,13 +366,14 @@ class Server(ABC):
     def _count_death(self, moment: float) -> None:
         self.deaths += 1
         self.due_at = moment + min(0.05 * 2**self.deaths, 30)
-        if self.deaths >= 6 and not self.trouble:
+        if self.deaths >= 5 and not self.trouble:
             self.trouble = self._last_words()
 
     def _popen(self, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
         if self.log.exists() and self.log.stat().st_size > 10_000_000:
             self.log.replace(self.log.with_suffix(".old.log"))
         with self.log.open("ab") as log:
+            self.log_start = log.tell()
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -401,16 +406,11 @@ class Server(ABC):
 
     def _last_words(self) -> str:
         with self.log.open("rb") as log:
-            log.seek(max(0, self.log.stat().st_size - 4000))
-            lines = log.read().decode(errors="replace").splitlines()
-        telling = (
-            [line for line in lines if "FATAL" in line or "PANIC" in line]
-            or lines
-            or ["it says nothing"]
-        )
-        return (
-            f"{self.label} does not start: {telling[-1].strip()} (more in {self.log})"
-        )
+            log.seek(self.log_start)
+            lines = log.read(4000).decode(errors="replace").splitlines()
+        telling = [line for line in lines if "FATAL" in line or "PANIC" in line]
+        words = telling[-1:] or lines or ["it says nothing"]
+        return f"{self.label} does not start: {' '.join(words)} (log: {self.log})"
 
     def stop(self) -> None:
         if self.process is None:
@@ -746,6 +746,7 @@ class Keeper:
                     )
             if trouble:
                 self._drop(client)
+                self.leaving = not self.clients
 
     def _drop(self, client: Client) -> None:
         self.clients.remove(client)
@@ -803,7 +804,7 @@ class Hold:
         if self.keeper and self.keeper.poll() is None:
             return
         logs = places.data / "logs"
-        if self.keeper and self.keeper.returncode:
+        if self.keeper and self.keeper.returncode > 0:  # below: killed, as may happen
             raise Refused(
                 f"The embedded servers do not start; {logs / 'keeper.log'} says why."
             )
