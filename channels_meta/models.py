@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from inbox.encryption import EncryptedTextField
@@ -55,7 +56,7 @@ class RawEvent(models.Model):
         UNROUTED = "unrouted", _("Account not known")
         FAILED = "failed", _("Failed")
 
-    received_at = models.DateTimeField(_("received"), db_default=models.functions.Now())
+    received_at = models.DateTimeField(_("received"), db_default=Now())
     body = models.BinaryField(_("body"))
     # Equal bodies of one day are one row: Meta repeats itself.
     sha256 = models.BinaryField(max_length=32)

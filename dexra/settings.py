@@ -49,7 +49,7 @@ _secrets = embedded.secrets(DATA_DIR) if _embedded else {}
 
 
 def _secret(name: str, *, required: bool = False) -> str:
-    value = env.str(name, default=_secrets.get(name, ""))
+    value: str = env.str(name, default=_secrets.get(name, ""))
     if required and not value:
         raise ImproperlyConfigured(
             f"Set {name}: see .env.example for what it is and how to make one."

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 def ring(task: "Task[Any, Any]", *args: object, countdown: float = 0) -> None:
     """Enqueue a task now; a broker that is away is logged and left to the sweeper."""
     try:
-        task.apply_async(args=args, countdown=countdown or None)
+        task.apply_async(args=args, countdown=countdown)
     except (KombuError, RedisError, OSError) as error:
         logger.warning("bell.unheard task=%s error=%s", task.name, type(error).__name__)
 

@@ -44,7 +44,7 @@ class Agent(AbstractUser):
     )
     signature = models.CharField(_("signature"), max_length=200, blank=True)
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         verbose_name = _("agent")
         verbose_name_plural = _("agents")
 

@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -103,7 +104,7 @@ class Conversation(models.Model):
     # What a list row shows of the newest message: {id, direction, source, type, status, text}.
     last_message = models.JSONField(_("last message"), default=dict, blank=True)
     last_message_at = models.DateTimeField(
-        _("last activity"), db_default=models.functions.Now()
+        _("last activity"), db_default=Now()
     )
     # Copies of the identity's, for lists.
     last_inbound_at = models.DateTimeField(
@@ -117,6 +118,7 @@ class Conversation(models.Model):
     # How many events this conversation has had; webhooks number theirs by it.
     sequence = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), db_default=Now())
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
 
     objects = ConversationQuerySet.as_manager()
@@ -172,6 +174,7 @@ class Conversation(models.Model):
             models.Index(
                 "snoozed_until", name="conv_snoozed", condition=Q(status="snoozed")
             ),
+            models.Index(F("updated_at").desc(), F("id").desc(), name="conv_updated"),
             GinIndex("tags", name="conv_tags"),
         ]
 

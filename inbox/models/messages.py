@@ -6,6 +6,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from inbox.models.agents import Agent
@@ -84,7 +85,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 class Message(models.Model):
     # Null for a stub only: something referred to a message that has not come yet, and left
     # what it knew under the message's id for the message to find.
-    conversation: models.ForeignKey[Conversation, Conversation] = models.ForeignKey(  # type: ignore[assignment]  # null is for stubs, which nobody reads
+    conversation: models.ForeignKey[Conversation, Conversation] = models.ForeignKey(  # type: ignore[misc]  # null is for stubs, which nobody reads
         Conversation,
         on_delete=models.CASCADE,
         null=True,
@@ -133,7 +134,7 @@ class Message(models.Model):
     extra = models.JSONField(_("extra"), default=dict, blank=True)
     # The channel's time, by which threads sort; for our sends our clock until the echo tells.
     sent_at = models.DateTimeField(_("sent"))
-    received_at = models.DateTimeField(_("received"), db_default=models.functions.Now())
+    received_at = models.DateTimeField(_("received"), db_default=Now())
     edited_at = models.DateTimeField(_("edited"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("unsent"), null=True, blank=True)
     is_stub = models.BooleanField(default=False, editable=False)

@@ -1,0 +1,206 @@
+"""Open, assign, note, close; and keep the list's copy of each conversation true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from celery import shared_task
+from django.db import connection, transaction
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from inbox import live
+from inbox.errors import ContentInvalid, StateForbids
+from inbox.events import Event, EventName, emit
+from inbox.models import (
+    Agent,
+    Conversation,
+    Direction,
+    Message,
+    MessageType,
+    Source,
+    Status,
+)
+from inbox.search import fold
+
+MAX_NOTE_CHARACTERS = 10_000
+# How far back the sweeper repeats what a crash between commit and publish may have left unsaid.
+REPUBLISH_SPAN = timedelta(seconds=15)
+
+# What a list row shows is the newest message as it is now: recomputed, never patched, so that
+# late, edited and unsent messages leave no trace that is not true.
+REFRESH = """
+update inbox_conversation c
+   set revision = c.revision + 1,
+       updated_at = now(),
+       last_message = coalesce(m.preview, '{}'),
+       last_message_at = coalesce(m.sent_at, c.last_message_at)
+  from unnest(%s::bigint[]) i(id)
+  left join lateral (
+       select m.sent_at,
+              jsonb_build_object('id', m.id, 'direction', m.direction, 'source', m.source,
+                  'type', m.type, 'status', m.status, 'deleted', m.deleted_at is not null,
+                  'text', left(case when m.status = 'failed' then m.error_detail else m.content end, 160)
+              ) as preview
+         from inbox_message m
+        where m.conversation_id = i.id and m.direction in ('in', 'out')
+        order by m.sent_at desc, m.id desc
+        limit 1) m on true
+ where c.id = i.id
+returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id
+"""
+
+
+def refresh(conversation_ids: Sequence[int]) -> None:
+    """Recompute previews, count a revision, and tell open pages after commit.
+
+    Conversations are locked in id order by the caller where there are several.
+    """
+    if not conversation_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(REFRESH, [sorted(set(conversation_ids))])
+        rows = cursor.fetchall()
+    live.publish_after_commit(live.Change("conversation", *row) for row in rows)
+
+
+def lock(conversation: Conversation) -> Conversation:
+    """The row as it is now, locked until the transaction ends, with its parties."""
+    return (
+        Conversation.objects.select_for_update(of=("self",))
+        .select_related("channel", "identity__channel", "identity__contact", "assignee")
+        .get(pk=conversation.pk)
+    )
+
+
+@transaction.atomic
+def add_note(
+    *, conversation: Conversation, author: Agent, content: str, client_key: str = ""
+) -> Message:
+    """Store an internal note. The same client key gives the same note.
+
+    Raises ContentInvalid if it is empty or too long.
+    """
+    content = content.strip()
+    if not content:
+        raise ContentInvalid(_("Write something first."), param="content")
+    if len(content) > MAX_NOTE_CHARACTERS:
+        raise ContentInvalid(
+            _("A note has at most %(limit)d characters.") % {"limit": MAX_NOTE_CHARACTERS},
+            param="content",
+        )
+    lock(conversation)
+    written = Message.objects.filter(client_key=client_key).first() if client_key else None
+    if written:
+        return written
+    moment = now()
+    message = Message.objects.create(
+        conversation=conversation,
+        channel_id=conversation.channel_id,
+        direction=Direction.NOTE,
+        source=Source.AGENT,
+        author=author,
+        author_name=author.name,
+        type=MessageType.TEXT,
+        content=content,
+        client_key=client_key or None,
+        status=Status.SENT,
+        sent_at=moment,
+        received_at=moment,
+        search_text=fold(content),
+    )
+    refresh([conversation.pk])
+    return message
+
+
+@transaction.atomic
+def assign_conversation(
+    *, conversation: Conversation, assignee: Agent | None, by: Agent | None
+) -> None:
+    """Give a conversation to an agent, or back to everybody."""
+    current = lock(conversation)
+    if current.assignee_id == (assignee and assignee.pk):
+        return
+    current.assignee = assignee
+    current.save(update_fields=["assignee"])
+    _record(current, by, "assigned", to=assignee.name if assignee else "")
+
+
+@transaction.atomic
+def close_conversation(*, conversation: Conversation, by: Agent | None) -> None:
+    """Call it done. A new message brings it back."""
+    current = lock(conversation)
+    if current.status == Conversation.Status.CLOSED:
+        return
+    current.status = Conversation.Status.CLOSED
+    current.closed_at = now()
+    current.waiting_since = None
+    current.unread = 0
+    current.save(update_fields=["status", "closed_at", "waiting_since", "unread"])
+    _record(current, by, "closed")
+
+
+@transaction.atomic
+def reopen_conversation(*, conversation: Conversation, by: Agent | None) -> None:
+    """Open a closed conversation again.
+
+    Raises StateForbids if the person has another one open: one at a time.
+    """
+    current = lock(conversation)
+    if current.status == Conversation.Status.OPEN:
+        return
+    others = Conversation.objects.filter(identity_id=current.identity_id)
+    if others.exclude(pk=current.pk).exclude(status=Conversation.Status.CLOSED).exists():
+        raise StateForbids(_("This person has a newer conversation that is open. Answer there."))
+    current.status = Conversation.Status.OPEN
+    current.closed_at = None
+    current.save(update_fields=["status", "closed_at"])
+    _record(current, by, "reopened")
+
+
+@transaction.atomic
+def mark_read(*, conversation: Conversation) -> None:
+    """Nothing in it is new to us any more."""
+    if Conversation.objects.filter(pk=conversation.pk, unread__gt=0).update(unread=0):
+        refresh([conversation.pk])
+
+
+def _record(conversation: Conversation, by: Agent | None, what: str, **details: str) -> None:
+    """A line in the thread that says who did what, and the event for others."""
+    moment = now()
+    Message.objects.create(
+        conversation=conversation,
+        channel_id=conversation.channel_id,
+        direction=Direction.EVENT,
+        source=Source.AGENT if by else Source.SYSTEM,
+        author=by,
+        author_name=by.name if by else "",
+        type=MessageType.EVENT,
+        status=Status.SENT,
+        extra={"event": what, **details},
+        sent_at=moment,
+        received_at=moment,
+    )
+    emit(
+        [
+            Event(
+                EventName.CONVERSATION_UPDATED,
+                channel_id=conversation.channel_id,
+                occurred_at=moment,
+                conversation_id=conversation.pk,
+                source=Source.AGENT if by else "",
+                details={"change": what, **details},
+            )
+        ]
+    )
+    refresh([conversation.pk])
+
+
+@shared_task(name="inbox.live.republish")
+def republish() -> None:
+    """Say again what changed lately: a process may have died between commit and publish."""
+    rows = Conversation.objects.filter(updated_at__gte=now() - REPUBLISH_SPAN).values_list(
+        "pk", "revision", "channel_id", "team_id", "assignee_id"
+    )
+    live.publish(live.Change("conversation", *row) for row in rows[:1000])

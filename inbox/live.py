@@ -1,0 +1,361 @@
+"""The event stream to open pages: ids after commit, fanned out from one Redis subscription.
+
+Nothing but ids and revisions travels here; pages fetch what they show through the usual
+doors. Entries carry channel, team and assignee so that each page is told only of what its
+agent may see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+from urllib.parse import parse_qs
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.db import close_old_connections, transaction
+from django.http import HttpRequest
+
+logger = logging.getLogger(__name__)
+
+STREAM = "dexra:live"
+# Entries kept for pages that reconnect; older cursors get `reset`.
+KEPT = 10_000
+# Changes of one client are gathered for this long (seconds) before they are sent.
+GATHER = 0.25
+# Frames a slow client may be behind before it is told to start over.
+QUEUE_LIMIT = 500
+PING_SECONDS = 20
+# How often (seconds) an open stream asks again whether its agent may still read.
+RECHECK_SECONDS = 30
+# XREAD waits less than redis-py's default socket time-out of 5 s.
+BLOCK_MS = 2000
+_CURSOR = re.compile(r"\d{1,15}-\d{1,15}")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One conversation, or one channel, is not as a page last saw it."""
+
+    kind: str  # "conversation" or "channel"
+    id: int
+    revision: int = 0
+    channel_id: int | None = None
+    team_id: int | None = None
+    assignee_id: int | None = None
+
+
+@lru_cache(maxsize=4)
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+
+
+def publish(changes: Iterable[Change]) -> None:
+    """Tell every web process. A Redis that is away is logged: pages poll, the sweeper repeats."""
+    try:
+        with _client(settings.REDIS_URL).pipeline(transaction=False) as pipe:
+            for change in changes:
+                entry = {
+                    "kind": change.kind,
+                    "id": change.id,
+                    "rev": change.revision,
+                    "channel": change.channel_id or "",
+                    "team": change.team_id or "",
+                    "assignee": change.assignee_id or "",
+                }
+                pipe.xadd(STREAM, entry, maxlen=KEPT, approximate=True)  # type: ignore[arg-type]  # redis-py's dict is invariant
+            pipe.execute()
+    except redis.RedisError as error:
+        logger.warning("live.unheard error=%s", type(error).__name__)
+
+
+def publish_after_commit(changes: Iterable[Change]) -> None:
+    kept = list(changes)
+
+    def publish_now() -> None:
+        publish(kept)
+
+    if kept:
+        transaction.on_commit(publish_now)
+
+
+def position() -> str:
+    """The id of the newest entry, for a page to start listening after what it renders."""
+    try:
+        newest: Any = _client(settings.REDIS_URL).xrevrange(STREAM, count=1)
+    except redis.RedisError:
+        return ""
+    return newest[0][0].decode() if newest else "0-0"
+
+
+# --- the web process -------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Listener:
+    """One open page. Frames wait in `pending` until the gathering time is over."""
+
+    may_see: Callable[[Change], bool]
+    pending: dict[tuple[str, int], tuple[str, Change]] = field(default_factory=dict)
+    must_reset: bool = False
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self, entry_id: str, change: Change) -> None:
+        if not self.may_see(change):
+            return
+        self.pending[change.kind, change.id] = (entry_id, change)
+        if len(self.pending) > QUEUE_LIMIT:
+            self.reset()
+        self.woken.set()
+
+    def reset(self) -> None:
+        self.pending.clear()
+        self.must_reset = True
+        self.woken.set()
+
+    def take(self) -> bytes:
+        """All that is waiting, as server-sent events."""
+        self.woken.clear()
+        if self.must_reset:
+            self.must_reset = False
+            self.pending.clear()
+            return b"event: reset\ndata: {}\n\n"
+        waiting = sorted(self.pending.values(), key=lambda pair: _order(pair[0]))
+        self.pending.clear()
+        frames = b"".join(_frames(entry_id, change) for entry_id, change in waiting)
+        return frames + (b"event: counts\ndata: {}\n\n" if frames else b"")
+
+
+def _order(entry_id: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in entry_id.split("-"))
+
+
+def _frames(entry_id: str, change: Change) -> bytes:
+    if change.kind != "conversation":
+        data = json.dumps({"id": change.id})
+        return f"id: {entry_id}\nevent: {change.kind}\ndata: {data}\n\n".encode()
+    data = json.dumps({"id": change.id, "rev": change.revision})
+    return (
+        f"id: {entry_id}\nevent: conversation\ndata: {data}\n\nevent: thread\ndata: {data}\n\n"
+    ).encode()
+
+
+class _Hub:
+    """One Redis subscription per process and loop, fanned out to the open pages."""
+
+    def __init__(self) -> None:
+        self.listeners: set[_Listener] = set()
+        # The newest revision told of each conversation: the sweeper repeats itself.
+        self.told: dict[int, int] = {}
+        self.redis = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2
+        )
+        self._reader: asyncio.Task[None] | None = None
+
+    def add(self, listener: _Listener) -> None:
+        self.listeners.add(listener)
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read())
+
+    def remove(self, listener: _Listener) -> None:
+        self.listeners.discard(listener)
+
+    async def since(self, cursor: str) -> list[tuple[str, Change]] | None:
+        """What came after `cursor`; None if the stream no longer reaches back to it."""
+        if not _CURSOR.fullmatch(cursor):
+            return None
+        try:
+            oldest: Any = await self.redis.xrange(STREAM, count=1)
+            entries: Any = await self.redis.xrange(STREAM, min=f"({cursor}", count=QUEUE_LIMIT + 1)
+        except redis.RedisError:
+            return None
+        reaches_back = not oldest or _order(oldest[0][0].decode()) <= _order(cursor)
+        if cursor == "0-0" and len(entries) <= QUEUE_LIMIT:
+            reaches_back = True
+        if not reaches_back or len(entries) > QUEUE_LIMIT:
+            return None
+        return [_parse(entry) for entry in entries]
+
+    async def _read(self) -> None:
+        """Follow the stream for as long as somebody listens; after a break everybody resets."""
+        position = "$"
+        while self.listeners:
+            try:
+                if position == "$":
+                    position = await self._newest()
+                batches: Any = await self.redis.xread({STREAM: position}, block=BLOCK_MS, count=1000)
+            except (redis.RedisError, OSError) as error:
+                logger.warning("live.lost error=%s", type(error).__name__)
+                position = "$"
+                await asyncio.sleep(1)
+                for listener in self.listeners:
+                    listener.reset()
+                continue
+            for _, entries in batches or ():
+                for entry in entries:
+                    entry_id, change = _parse(entry)
+                    position = entry_id
+                    if self._is_news(change):
+                        for listener in self.listeners:
+                            listener.tell(entry_id, change)
+
+    def _is_news(self, change: Change) -> bool:
+        if change.kind != "conversation":
+            return True
+        if self.told.get(change.id, -1) >= change.revision:
+            return False
+        if len(self.told) >= KEPT:
+            self.told.clear()
+        self.told[change.id] = change.revision
+        return True
+
+    async def _newest(self) -> str:
+        newest: Any = await self.redis.xrevrange(STREAM, count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+
+def _parse(entry: Any) -> tuple[str, Change]:
+    entry_id, raw = entry
+    fields = {key.decode(): value.decode() for key, value in raw.items()}
+
+    def number(name: str) -> int | None:
+        return int(fields[name]) if fields.get(name) else None
+
+    return entry_id.decode(), Change(
+        kind=fields["kind"],
+        id=int(fields["id"]),
+        revision=int(fields["rev"]),
+        channel_id=number("channel"),
+        team_id=number("team"),
+        assignee_id=number("assignee"),
+    )
+
+
+_hubs: dict[int, _Hub] = {}
+
+
+def _hub() -> _Hub:
+    """The hub of the running loop (a process has one; tests run several)."""
+    loop = id(asyncio.get_running_loop())
+    if loop not in _hubs:
+        _hubs[loop] = _Hub()
+    return _hubs[loop]
+
+
+async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+    """GET /live/stream: server-sent events for one signed-in page."""
+    session_key = _cookie(scope, settings.SESSION_COOKIE_NAME)
+    if not await asyncio.to_thread(may_listen, session_key):
+        await _refuse(send)
+        return
+    # A page sees what its agent sees; today every agent who may read sees every conversation.
+    listener = _Listener(may_see=lambda change: True)
+    hub = _hub()
+    hub.add(listener)
+    try:
+        await _start(send)
+        cursor = _cursor(scope)
+        if cursor:
+            missed = await hub.since(cursor)
+            if missed is None:
+                listener.reset()
+            for entry_id, change in missed or ():
+                listener.tell(entry_id, change)
+        await _pump(listener, session_key, receive, send)
+    finally:
+        hub.remove(listener)
+
+
+def may_listen(session_key: str) -> bool:
+    """Whether this session's agent may read the inbox, now."""
+    close_old_connections()
+    request = HttpRequest()
+    engine = import_module(settings.SESSION_ENGINE)
+    request.session = engine.SessionStore(session_key or None)
+    agent = get_user(request)
+    close_old_connections()
+    return bool(agent.is_active and agent.is_staff and agent.has_perm("inbox.view_conversation"))
+
+
+async def _pump(listener: _Listener, session_key: str, receive: Receive, send: Send) -> None:
+    """Send what comes until the page goes, or its agent may not read any more."""
+    gone = asyncio.create_task(_disconnected(receive))
+    checked = time.monotonic()
+    try:
+        while not gone.done():
+            waking = asyncio.create_task(listener.woken.wait())
+            await asyncio.wait(
+                {gone, waking}, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            waking.cancel()
+            if gone.done():
+                return
+            if time.monotonic() - checked > RECHECK_SECONDS:
+                checked = time.monotonic()
+                if not await asyncio.to_thread(may_listen, session_key):
+                    return
+            if listener.woken.is_set():
+                chunk = listener.take()
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await asyncio.sleep(GATHER)
+            else:
+                await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
+    finally:
+        gone.cancel()
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _start(send: Send) -> None:
+    headers = [
+        (b"content-type", b"text/event-stream"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True})
+
+
+async def _refuse(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 403, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _cookie(scope: Scope, name: str) -> str:
+    for header, value in scope["headers"]:
+        if header == b"cookie":
+            for part in value.decode("latin-1").split(";"):
+                key, _, content = part.strip().partition("=")
+                if key == name:
+                    return str(content)
+    return ""
+
+
+def _cursor(scope: Scope) -> str:
+    """The later of `?since=` and Last-Event-ID; "" for a page that has seen nothing."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    named = query.get("since", [""])[0]
+    header = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"last-event-id"), "")
+    valid = [cursor for cursor in (named, header) if _CURSOR.fullmatch(cursor)]
+    return max(valid, key=_order, default=named or header)
