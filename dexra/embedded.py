@@ -709,8 +709,9 @@ class Keeper:
             self._hear(
                 listener, 0.2 if all(client.served for client in self.clients) else 0.02
             )
-            for name in self.asked:
-                self.servers[name].tend()
+            for name, server in self.servers.items():
+                if name in self.asked:
+                    server.tend()
             self._answer()
             self.leaving |= not self.clients and time.monotonic() > lonely_at
 
@@ -736,8 +737,8 @@ class Keeper:
         for client in [
             client for client in self.clients if client.needs and not client.served
         ]:
-            servers = [self.servers[name] for name in client.needs]
-            trouble = next((server.trouble for server in servers if server.trouble), "")
+            servers = [self.servers[name] for name in sorted(client.needs)]
+            trouble = " ".join(server.trouble for server in servers if server.trouble)
             client.served = all(server.answered for server in servers)
             if trouble or client.served:
                 with contextlib.suppress(OSError):

@@ -250,7 +250,9 @@ def test_a_platform_without_the_wheels_is_told_to_bring_its_own_servers(folder):
 
     launcher = launch(folder / "bare", "true", python=bare_python)
 
-    assert "Use a server of your own: DATABASE_URL=" in launcher.communicate()[1]
+    complaint = launcher.communicate()[1]
+    assert "Use a server of your own: DATABASE_URL=" in complaint
+    assert "Use a server of your own: REDIS_URL=" in complaint
     assert launcher.returncode == 1
 
 
