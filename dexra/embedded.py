@@ -320,15 +320,18 @@ def die_with_parent(signum: int) -> Callable[[], None] | None:
     return arrange
 
 
-class Server(ABC):
-    """A server process: started, started again when it dies, stopped."""
+class Program(ABC):
+    """A child process: started, started again when it dies, stopped."""
 
-    label = ""
     stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = (
+        signal.SIGTERM
+    )  # sent by the kernel when we are killed
+    patience = 20.0  # seconds from the stop signal until we insist
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
-        self.log = places.data / "logs" / f"{self.label.lower()}.log"
+    def __init__(self, label: str, log: Path) -> None:
+        self.label = label
+        self.log = log
         self.log_start = 0  # where the words of the latest start begin
         self.process: subprocess.Popen[bytes] | None = None
         self.answered = False
@@ -356,9 +359,9 @@ class Server(ABC):
     def _start(self, moment: float) -> None:
         self.started_at = moment
         try:
-            with _explained(self.places.state):
+            with _explained(self.log):
                 self.prepare()
-                self.process = self._popen(self.command())
+                self.process = self._popen()
         except Refused as refusal:
             self.trouble = str(refusal)
             self._count_death(moment)
@@ -369,26 +372,74 @@ class Server(ABC):
         if self.deaths >= 5 and not self.trouble:
             self.trouble = self._last_words()
 
-    def _popen(self, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
+    def _popen(self) -> subprocess.Popen[bytes]:
+        self.log.parent.mkdir(exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > 10_000_000:
             self.log.replace(self.log.with_suffix(".old.log"))
         with self.log.open("ab") as log:
             self.log_start = log.tell()
             return subprocess.Popen(
-                command,
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=die_with_parent(self.stop_signal),
-                **self.identity(),
+                start_new_session=True,  # Ctrl-C is ours to pass on, in order
+                preexec_fn=die_with_parent(self.orphan_signal),
+                **self.setting(),
             )
 
-    def identity(self) -> dict[str, Any]:
-        """How a program of this server is run: as whom, where, and untouched by the caller's PG* variables."""
+    def _last_words(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self.log_start)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        telling = [line for line in lines if "FATAL" in line or "PANIC" in line]
+        words = (telling or lines or ["it says nothing"])[-1]
+        return f"{self.label} does not start: {words} (log: {self.log})"
+
+    def ask_to_stop(self) -> None:
+        if self.process:
+            self.process.send_signal(self.stop_signal)
+
+    def stop(self) -> None:
+        """Returns when it has ended, by force if need be."""
+        if self.process is None:
+            return
+        self.ask_to_stop()
+        for signum in (signal.SIGQUIT, signal.SIGKILL):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(self.patience)
+                return
+            self.process.send_signal(signum)
+        self.process.wait()
+
+    @abstractmethod
+    def command(self) -> list[str | Path]:
+        """The program and its arguments."""
+
+    @abstractmethod
+    def setting(self) -> dict[str, Any]:
+        """What else subprocess is told: folder, environment, user."""
+
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
+        """Make the way free for a start."""
+
+    def answers(self) -> bool:
+        """Whether it does its work by now."""
+        return True
+
+
+class Server(Program):
+    """One of the two embedded servers."""
+
+    def __init__(self, label: str, places: Places) -> None:
+        super().__init__(label, places.data / "logs" / f"{label.lower()}.log")
+        self.places = places
+
+    def setting(self) -> dict[str, Any]:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith("PG")
+            if not name.startswith("PG")  # the caller's own PostgreSQL
         }
         common = {"cwd": "/", "env": environment | {"LC_ALL": "C"}}
         if self.places.user is None:
@@ -397,50 +448,17 @@ class Server(ABC):
         return {**common, "user": uid, "group": gid, "extra_groups": []}
 
     def own(self, folder: Path) -> Path:
-        """A private folder of the servers' user; one that was copied by root is given back."""
+        """A private folder of the servers' user; one that root copied is given back."""
         folder.mkdir(mode=0o700, exist_ok=True)
         if self.places.user and folder.stat().st_uid != self.places.user[0]:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, *self.places.user, follow_symlinks=False)
         return folder
 
-    def _last_words(self) -> str:
-        with self.log.open("rb") as log:
-            log.seek(self.log_start)
-            lines = log.read(4000).decode(errors="replace").splitlines()
-        telling = [line for line in lines if "FATAL" in line or "PANIC" in line]
-        words = telling[-1:] or lines or ["it says nothing"]
-        return f"{self.label} does not start: {' '.join(words)} (log: {self.log})"
-
-    def stop(self) -> None:
-        if self.process is None:
-            return
-        for signum, seconds in (
-            (self.stop_signal, 20),
-            (signal.SIGQUIT, 5),
-            (signal.SIGKILL, 5),
-        ):
-            self.process.send_signal(signum)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(seconds)
-                return
-
-    @abstractmethod
-    def prepare(self) -> None:
-        """Make the way free for a start."""
-
-    @abstractmethod
-    def command(self) -> list[str | Path]:
-        """The program and its settings."""
-
-    @abstractmethod
-    def answers(self) -> bool:
-        """Whether it serves clients by now."""
-
 
 class Postgres(Server):
-    label = "PostgreSQL"
-    stop_signal = signal.SIGINT  # fast: sessions are ended, everything is written
+    # Fast shutdown: sessions are ended, everything is written.
+    stop_signal = orphan_signal = signal.SIGINT
 
     @property
     def folder(self) -> Path:
@@ -492,7 +510,7 @@ class Postgres(Server):
             ],
             capture_output=True,
             text=True,
-            **self.identity(),
+            **self.setting(),
         )
         if done.returncode:
             raise Refused(
@@ -545,14 +563,12 @@ class Postgres(Server):
             [self.programs / "psql", "-X", "-q", "-d", where, "-c", statement],
             capture_output=True,
             text=True,
-            **self.identity(),
+            **self.setting(),
         )
         return done.stderr if done.returncode else ""
 
 
 class Valkey(Server):
-    label = "Valkey"
-
     @property
     def socket(self) -> Path:
         return self.places.run / "redis.sock"
@@ -661,8 +677,8 @@ class Keeper:
         self.path = places.run / "keeper.sock"
         self.lock_path = places.data / "lock"
         self.servers: dict[str, Server] = {
-            "DATABASE_URL": Postgres(places),
-            "REDIS_URL": Valkey(places),
+            "DATABASE_URL": Postgres("PostgreSQL", places),
+            "REDIS_URL": Valkey("Valkey", places),
         }
         self.clients: list[Client] = []
         self.asked: set[str] = set()
