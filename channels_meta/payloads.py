@@ -74,7 +74,9 @@ def parse(body: bytes, *, received_at: datetime) -> list[Parsed]:
     entries = envelope.get("entry")
     if not isinstance(entries, list):
         raise ValueError("no entry list")
-    return [parsed for entry in entries for parsed in _parse_entry(kind, entry, received_at)]
+    return [
+        parsed for entry in entries for parsed in _parse_entry(kind, entry, received_at)
+    ]
 
 
 def load(body: bytes) -> Any:
@@ -89,7 +91,9 @@ def load(body: bytes) -> Any:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _UNSTORABLE.sub(lambda found: "" if found[0] == "\x00" else "\ufffd", value)
+        return _UNSTORABLE.sub(
+            lambda found: "" if found[0] == "\x00" else "\ufffd", value
+        )
     if isinstance(value, list):
         return [_clean(part) for part in value]
     if isinstance(value, dict):
@@ -167,7 +171,11 @@ def _parse_entry(kind: str, entry: Any, received_at: datetime) -> Iterator[Parse
 
 def _changes(entry: Mapping[str, Any]) -> list[Any]:
     """`changes[]`, or the documented flat form with `field` and `value` on the entry (trap 3)."""
-    flat = [{"field": entry["field"], "value": entry.get("value")}] if "field" in entry else []
+    flat = (
+        [{"field": entry["field"], "value": entry.get("value")}]
+        if "field" in entry
+        else []
+    )
     return _list(entry.get("changes")) + flat
 
 
@@ -178,7 +186,9 @@ def _guarded(context: _Context, raw: Any, read: _Reader) -> Parsed:
     """One bad item must not take its neighbours with it."""
     accounts = (context.account,) if context.account else ()
     if not isinstance(raw, Mapping):
-        return Parsed(context.kind, accounts, None, "unreadable", "an item is not an object")
+        return Parsed(
+            context.kind, accounts, None, "unreadable", "an item is not an object"
+        )
     try:
         return read(context, raw)
     except ItemError as error:
@@ -191,7 +201,9 @@ def _guarded(context: _Context, raw: Any, read: _Reader) -> Parsed:
 def _parse_messaging(context: _Context, raw: Mapping[str, Any]) -> Parsed:
     sender = read_id(_dict(raw.get("sender")).get("id"))
     recipient = read_id(_dict(raw.get("recipient")).get("id"))
-    accounts = tuple(dict.fromkeys(i for i in (context.account, recipient, sender) if i))
+    accounts = tuple(
+        dict.fromkeys(i for i in (context.account, recipient, sender) if i)
+    )
     label, item = _read_messaging(context, raw, sender, recipient)
     return Parsed(context.kind, accounts, item, label)
 
@@ -207,7 +219,9 @@ def _read_messaging(
             return label, _act(context, raw, sender, recipient, label, raw.get(key))
     known = {"sender", "recipient", "timestamp"}
     other = next((key for key in raw if key not in known), "nothing")
-    return _short(other), _act(context, raw, sender, recipient, _short(other), dict(raw))
+    return _short(other), _act(
+        context, raw, sender, recipient, _short(other), dict(raw)
+    )
 
 
 def _person(context: _Context, sender: str, recipient: str) -> str:
@@ -363,7 +377,9 @@ _PART_KINDS = {
 
 
 def _parts(message: Mapping[str, Any], moment: datetime) -> tuple[Part, ...]:
-    raw_parts = [part for part in _list(message.get("attachments")) if isinstance(part, Mapping)]
+    raw_parts = [
+        part for part in _list(message.get("attachments")) if isinstance(part, Mapping)
+    ]
     single = message.get("attachment")
     if not raw_parts and isinstance(single, Mapping):
         raw_parts = [single]
@@ -399,7 +415,9 @@ def _part(raw: Mapping[str, Any], moment: datetime) -> _NamedPart:
     if kind in {"template", "share", "unsupported"}:
         extra["raw"] = dict(payload)
         extra["meta_type"] = meta_type
-    url = _named(raw, payload, "url") or (_text(raw["payload"]) if _is_link(raw) else "")
+    url = _named(raw, payload, "url") or (
+        _text(raw["payload"]) if _is_link(raw) else ""
+    )
     part = Part(
         kind=kind,
         url=url,
@@ -411,7 +429,9 @@ def _part(raw: Mapping[str, Any], moment: datetime) -> _NamedPart:
 
 
 def _is_link(raw: Mapping[str, Any]) -> bool:
-    return isinstance(raw.get("payload"), str) and raw["payload"].startswith(("https:", "http:"))
+    return isinstance(raw.get("payload"), str) and raw["payload"].startswith(
+        ("https:", "http:")
+    )
 
 
 def _named(raw: Mapping[str, Any], payload: Mapping[str, Any], name: str) -> str:
@@ -476,7 +496,9 @@ def _emoji(reaction: Mapping[str, Any]) -> str:
 
     def decoded(found: re.Match[str]) -> str:
         number = int(found[1], 16)
-        return chr(number) if number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else ""
+        return (
+            chr(number) if number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else ""
+        )
 
     emoji = _ESCAPED_EMOJI.sub(decoded, _text(reaction.get("emoji"))).strip()
     return (emoji or _REACTIONS.get(_text(reaction.get("reaction")), "") or "👍")[:40]
@@ -566,7 +588,9 @@ def _read_order(
         sent_at=moment,
         type="template",
         content=note,
-        parts=(Part(kind="template", extra={"meta_type": "order", "raw": dict(order)}),),
+        parts=(
+            Part(kind="template", extra={"meta_type": "order", "raw": dict(order)}),
+        ),
         opens_window="message",
     )
 
@@ -581,7 +605,14 @@ def _read_referral(
     if isinstance(raw.get("lead"), Mapping):
         details["lead"] = raw["lead"]
     act = _act(
-        context, raw, sender, recipient, "referral", details, opens=opens, is_customers=True
+        context,
+        raw,
+        sender,
+        recipient,
+        "referral",
+        details,
+        opens=opens,
+        is_customers=True,
     )
     return "referral", act
 
@@ -592,7 +623,9 @@ def _read_optin(
     optin = raw["optin"]
     # The plugins open the window; agreeing to notifications does not.
     opens = "" if optin.get("type") else "optin"
-    act = _act(context, raw, sender, recipient, "optin", optin, opens=opens, is_customers=True)
+    act = _act(
+        context, raw, sender, recipient, "optin", optin, opens=opens, is_customers=True
+    )
     return "optin", act
 
 
@@ -620,7 +653,9 @@ def _act(
         details=dict(details) if isinstance(details, Mapping) else {"value": details},
         opens_window=opens,
         opens_conversation=is_customers,
-        referral=dict(details) if name == "referral" and isinstance(details, Mapping) else {},
+        referral=dict(details)
+        if name == "referral" and isinstance(details, Mapping)
+        else {},
     )
 
 
@@ -663,8 +698,12 @@ def _parse_change(context: _Context, change: Mapping[str, Any]) -> Parsed:
     accounts = (context.account,) if context.account else ()
     if not isinstance(value, Mapping):
         return Parsed(context.kind, (), None, f"ignored: {name} without value")
-    if isinstance(value.get("sender"), Mapping) or isinstance(value.get("recipient"), Mapping):
-        return _parse_messaging(context, value)  # the dashboard sends messages as changes
+    if isinstance(value.get("sender"), Mapping) or isinstance(
+        value.get("recipient"), Mapping
+    ):
+        return _parse_messaging(
+            context, value
+        )  # the dashboard sends messages as changes
     read = _CHANGES.get((context.kind, name)) or _CHANGES.get(("", name))
     if read is None:
         return Parsed(context.kind, (), None, f"ignored: {name}")
@@ -798,7 +837,9 @@ def _read_feed_post(
     post_id = read_mid(value.get("post_id"))
     if verb in {"edit", "edited"}:
         text = value.get("message")
-        return "post edited", Edit(post_id, text, number=1, at=context.moment()) if text else None
+        return "post edited", Edit(
+            post_id, text, number=1, at=context.moment()
+        ) if text else None
     if verb in {"remove", "delete"}:
         return "post removed", Unsend(external_id=post_id, at=context.moment())
     if verb != "add":
@@ -825,7 +866,7 @@ def _read_page_mention(
         return "ignored: own comment", None
     moment = context.moment(value.get("created_time"))
     comment = _comment(context, value, author_id, name, external_id, moment)
-    comment.extra["mention"] = True  # type: ignore[index]  # our own dict of the line above
+    comment.extra["mention"] = True
     return "mention", comment
 
 
@@ -872,7 +913,11 @@ def made_id(name: str, person: str, moment: datetime, details: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    return (
+        str(value)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else ""
+    )
 
 
 def _short(value: Any) -> str:

@@ -87,11 +87,14 @@ def add_note(
         raise ContentInvalid(_("Write something first."), param="content")
     if len(content) > MAX_NOTE_CHARACTERS:
         raise ContentInvalid(
-            _("A note has at most %(limit)d characters.") % {"limit": MAX_NOTE_CHARACTERS},
+            _("A note has at most %(limit)d characters.")
+            % {"limit": MAX_NOTE_CHARACTERS},
             param="content",
         )
     lock(conversation)
-    written = Message.objects.filter(client_key=client_key).first() if client_key else None
+    written = (
+        Message.objects.filter(client_key=client_key).first() if client_key else None
+    )
     if written:
         return written
     moment = now()
@@ -151,8 +154,14 @@ def reopen_conversation(*, conversation: Conversation, by: Agent | None) -> None
     if current.status == Conversation.Status.OPEN:
         return
     others = Conversation.objects.filter(identity_id=current.identity_id)
-    if others.exclude(pk=current.pk).exclude(status=Conversation.Status.CLOSED).exists():
-        raise StateForbids(_("This person has a newer conversation that is open. Answer there."))
+    if (
+        others.exclude(pk=current.pk)
+        .exclude(status=Conversation.Status.CLOSED)
+        .exists()
+    ):
+        raise StateForbids(
+            _("This person has a newer conversation that is open. Answer there.")
+        )
     current.status = Conversation.Status.OPEN
     current.closed_at = None
     current.save(update_fields=["status", "closed_at"])
@@ -166,7 +175,9 @@ def mark_read(*, conversation: Conversation) -> None:
         refresh([conversation.pk])
 
 
-def _record(conversation: Conversation, by: Agent | None, what: str, **details: str) -> None:
+def _record(
+    conversation: Conversation, by: Agent | None, what: str, **details: str
+) -> None:
     """A line in the thread that says who did what, and the event for others."""
     moment = now()
     Message.objects.create(
@@ -200,7 +211,7 @@ def _record(conversation: Conversation, by: Agent | None, what: str, **details: 
 @shared_task(name="inbox.live.republish")
 def republish() -> None:
     """Say again what changed lately: a process may have died between commit and publish."""
-    rows = Conversation.objects.filter(updated_at__gte=now() - REPUBLISH_SPAN).values_list(
-        "pk", "revision", "channel_id", "team_id", "assignee_id"
-    )
+    rows = Conversation.objects.filter(
+        updated_at__gte=now() - REPUBLISH_SPAN
+    ).values_list("pk", "revision", "channel_id", "team_id", "assignee_id")
     live.publish(live.Change("conversation", *row) for row in rows[:1000])

@@ -78,7 +78,9 @@ def claim_next(conversation_id: int, *, at: datetime) -> Message | None:
         return None
     message = (
         messages.filter(status=Status.QUEUED)
-        .select_related("channel", "conversation__identity", "conversation__channel", "reply_to")
+        .select_related(
+            "channel", "conversation__identity", "conversation__channel", "reply_to"
+        )
         .order_by("pk")
         .first()
     )
@@ -113,7 +115,9 @@ def attempt(message: Message) -> Accepted | SendError:
         window=window.kind,
         reference=reference_of(message.pk),
         text=message.content,
-        media=OutgoingMedia(attachment.kind, attachment.remote_url) if attachment else None,
+        media=OutgoingMedia(attachment.kind, attachment.remote_url)
+        if attachment
+        else None,
         reply_to=(message.reply_to.external_id or "") if message.reply_to else "",
     )
     try:
@@ -130,7 +134,11 @@ def reference_of(message_id: int) -> str:
 def message_of(reference: str) -> int | None:
     """The message id in our mark; None for anybody else's."""
     number = reference.removeprefix("dx:")
-    return int(number) if number != reference and number.isascii() and number.isdigit() else None
+    return (
+        int(number)
+        if number != reference and number.isascii() and number.isdigit()
+        else None
+    )
 
 
 @transaction.atomic
@@ -151,7 +159,9 @@ def record_outcome(message_id: int, outcome: Accepted | SendError) -> None:
 
 def lock_conversation_of(message_id: int) -> int:
     """Everything that touches a conversation locks its row first."""
-    conversation = Conversation.objects.select_for_update(of=("self",)).get(messages=message_id)
+    conversation = Conversation.objects.select_for_update(of=("self",)).get(
+        messages=message_id
+    )
     return conversation.pk
 
 
@@ -192,7 +202,11 @@ def _absorb_row_of(message: Message, external_id: str) -> None:
     if other.status == Status.READ:
         message.status = Status.READ
     if other.deleted_at:
-        message.deleted_at, message.content, message.search_text = other.deleted_at, "", ""
+        message.deleted_at, message.content, message.search_text = (
+            other.deleted_at,
+            "",
+            "",
+        )
     Reaction.objects.filter(message=other).update(message=message)
     Message.objects.filter(reply_to=other).update(reply_to=message)
     other.delete()
@@ -227,7 +241,9 @@ def _requeue(message: Message, *, at: datetime) -> None:
     message.next_attempt_at = at
     if at - now() < timedelta(seconds=60):
         ring_after_commit(
-            deliver_next, message.conversation.pk, countdown=max(0.0, (at - now()).total_seconds())
+            deliver_next,
+            message.conversation.pk,
+            countdown=max(0.0, (at - now()).total_seconds()),
         )
 
 
@@ -242,22 +258,27 @@ def _pause_channel(message: Message, error: SendError) -> None:
 
 def _stop_channel(message: Message, error: SendError) -> None:
     """The token or link is dead: the queue waits for an admin, receiving goes on."""
-    changed = Channel.objects.filter(pk=message.channel_id, status=Channel.Status.ACTIVE).update(
-        status=Channel.Status.NEEDS_REAUTH, status_reason=str(error.detail)[:300]
-    )
+    changed = Channel.objects.filter(
+        pk=message.channel_id, status=Channel.Status.ACTIVE
+    ).update(status=Channel.Status.NEEDS_REAUTH, status_reason=str(error.detail)[:300])
     message.attempts -= 1
     message.status = Status.QUEUED
     message.sending_since = None
     _explain(message, error)
     if changed:
-        logger.error("channel.needs_reauth channel=%s code=%s", message.channel_id, error.code)
+        logger.error(
+            "channel.needs_reauth channel=%s code=%s", message.channel_id, error.code
+        )
         emit(
             [
                 Event(
                     EventName.CHANNEL_STATUS,
                     channel_id=message.channel_id,
                     occurred_at=now(),
-                    details={"status": Channel.Status.NEEDS_REAUTH.value, "reason": error.code},
+                    details={
+                        "status": Channel.Status.NEEDS_REAUTH.value,
+                        "reason": error.code,
+                    },
                 )
             ]
         )
@@ -307,7 +328,8 @@ def ring_due() -> None:
     )
     due = (
         Message.objects.filter(
-            Q(channel__blocked_until__isnull=True) | Q(channel__blocked_until__lte=moment),
+            Q(channel__blocked_until__isnull=True)
+            | Q(channel__blocked_until__lte=moment),
             status=Status.QUEUED,
             next_attempt_at__lte=moment,
             channel__status=Channel.Status.ACTIVE,
@@ -347,6 +369,8 @@ def give_up(message_id: int) -> None:
         .get(pk=message_id)
     )
     if message.status == Status.UNCERTAIN:
-        fail(message, SendError(ErrorClass.UNCERTAIN, MAY_HAVE_BEEN_SENT, code="no_echo"))
+        fail(
+            message, SendError(ErrorClass.UNCERTAIN, MAY_HAVE_BEEN_SENT, code="no_echo")
+        )
         refresh([conversation_id])
         ring_after_commit(deliver_next, conversation_id)

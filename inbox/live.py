@@ -182,7 +182,9 @@ class _Hub:
             return None
         try:
             oldest: Any = await self.redis.xrange(STREAM, count=1)
-            entries: Any = await self.redis.xrange(STREAM, min=f"({cursor}", count=QUEUE_LIMIT + 1)
+            entries: Any = await self.redis.xrange(
+                STREAM, min=f"({cursor}", count=QUEUE_LIMIT + 1
+            )
         except redis.RedisError:
             return None
         reaches_back = not oldest or _order(oldest[0][0].decode()) <= _order(cursor)
@@ -199,7 +201,9 @@ class _Hub:
             try:
                 if position == "$":
                     position = await self._newest()
-                batches: Any = await self.redis.xread({STREAM: position}, block=BLOCK_MS, count=1000)
+                batches: Any = await self.redis.xread(
+                    {STREAM: position}, block=BLOCK_MS, count=1000
+                )
             except (redis.RedisError, OSError) as error:
                 logger.warning("live.lost error=%s", type(error).__name__)
                 position = "$"
@@ -290,10 +294,14 @@ def may_listen(session_key: str) -> bool:
     request.session = engine.SessionStore(session_key or None)
     agent = get_user(request)
     close_old_connections()
-    return bool(agent.is_active and agent.is_staff and agent.has_perm("inbox.view_conversation"))
+    return bool(
+        agent.is_active and agent.is_staff and agent.has_perm("inbox.view_conversation")
+    )
 
 
-async def _pump(listener: _Listener, session_key: str, receive: Receive, send: Send) -> None:
+async def _pump(
+    listener: _Listener, session_key: str, receive: Receive, send: Send
+) -> None:
     """Send what comes until the page goes, or its agent may not read any more."""
     gone = asyncio.create_task(_disconnected(receive))
     checked = time.monotonic()
@@ -301,7 +309,9 @@ async def _pump(listener: _Listener, session_key: str, receive: Receive, send: S
         while not gone.done():
             waking = asyncio.create_task(listener.woken.wait())
             await asyncio.wait(
-                {gone, waking}, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                {gone, waking},
+                timeout=PING_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             waking.cancel()
             if gone.done():
@@ -312,10 +322,18 @@ async def _pump(listener: _Listener, session_key: str, receive: Receive, send: S
                     return
             if listener.woken.is_set():
                 chunk = listener.take()
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send(
+                    {"type": "http.response.body", "body": chunk, "more_body": True}
+                )
                 await asyncio.sleep(GATHER)
             else:
-                await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
+                await send(
+                    {
+                        "type": "http.response.body",
+                        "body": b": ping\n\n",
+                        "more_body": True,
+                    }
+                )
     finally:
         gone.cancel()
         with contextlib.suppress(OSError):
@@ -334,7 +352,9 @@ async def _start(send: Send) -> None:
         (b"x-accel-buffering", b"no"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True})
+    await send(
+        {"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True}
+    )
 
 
 async def _refuse(send: Send) -> None:
@@ -356,6 +376,8 @@ def _cursor(scope: Scope) -> str:
     """The later of `?since=` and Last-Event-ID; "" for a page that has seen nothing."""
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     named = query.get("since", [""])[0]
-    header = next((v.decode("latin-1") for k, v in scope["headers"] if k == b"last-event-id"), "")
+    header = next(
+        (v.decode("latin-1") for k, v in scope["headers"] if k == b"last-event-id"), ""
+    )
     valid = [cursor for cursor in (named, header) if _CURSOR.fullmatch(cursor)]
     return max(valid, key=_order, default=named or header)

@@ -96,7 +96,9 @@ def check_reply(
         sentence = (
             _("This is longer than the %(maximum)d bytes that %(channel)s takes.")
             if limit.unit == "bytes"
-            else _("This is longer than the %(maximum)d characters that %(channel)s takes.")
+            else _(
+                "This is longer than the %(maximum)d characters that %(channel)s takes."
+            )
         )
         values = {"maximum": limit.maximum, "channel": channel.adapter.label}
         raise ContentInvalid(sentence % values, param="content")
@@ -110,7 +112,8 @@ def check_reply(
 def _check_media(channel: Channel, media: Sequence[OutgoingMedia]) -> None:
     if len(media) > MAX_PARTS:
         raise ContentInvalid(
-            _("At most %(limit)d files at once.") % {"limit": MAX_PARTS}, param="attachments"
+            _("At most %(limit)d files at once.") % {"limit": MAX_PARTS},
+            param="attachments",
         )
     for part in media:
         if part.kind not in channel.adapter.media_limits:
@@ -160,7 +163,9 @@ def _create_parts(
             search_text="" if part else fold(content),
         )
         if part:
-            Attachment.objects.create(message=message, kind=part.kind, remote_url=part.url)
+            Attachment.objects.create(
+                message=message, kind=part.kind, remote_url=part.url
+            )
         messages.append(message)
     return messages
 
@@ -188,8 +193,14 @@ def _require_same(
 ) -> None:
     text = "".join(message.content for message in stored)
     same_parts = len(stored) == len(media) + bool(content.strip())
-    if stored[0].conversation_id != conversation.pk or text != content or not same_parts:
-        raise KeyReused(_("This key was used for another message before. Use a new one."))
+    if (
+        stored[0].conversation_id != conversation.pk
+        or text != content
+        or not same_parts
+    ):
+        raise KeyReused(
+            _("This key was used for another message before. Use a new one.")
+        )
 
 
 @transaction.atomic
@@ -201,10 +212,18 @@ def retry_message(*, message: Message, by: Agent) -> Message:
     conversation = lock(message.conversation)
     current = Message.objects.select_for_update().get(pk=message.pk)
     if current.status != Status.FAILED:
-        raise StateForbids(_("This message has not failed: there is nothing to send again."))
-    media = [OutgoingMedia(part.kind, part.remote_url) for part in current.attachments.all()]
+        raise StateForbids(
+            _("This message has not failed: there is nothing to send again.")
+        )
+    media = [
+        OutgoingMedia(part.kind, part.remote_url) for part in current.attachments.all()
+    ]
     check_reply(
-        conversation, source=current.source, content=current.content, media=media, at=now()
+        conversation,
+        source=current.source,
+        content=current.content,
+        media=media,
+        at=now(),
     )
     current.extra = {
         **current.extra,
@@ -230,6 +249,8 @@ def discard_message(*, message: Message, by: Agent) -> None:
     current = Message.objects.select_for_update().get(pk=message.pk)
     never_left = current.status == Status.FAILED and current.external_id is None
     if not never_left or current.error_class == "uncertain":
-        raise StateForbids(_("This message may have been sent: it stays in the history."))
+        raise StateForbids(
+            _("This message may have been sent: it stays in the history.")
+        )
     current.delete()
     refresh([conversation.pk])

@@ -4,7 +4,19 @@ import re
 import unicodedata
 
 # Arabic letters that people write in several ways, and the long stroke that means nothing.
-_ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي", "ـ": None})
+_ARABIC = str.maketrans(
+    {
+        "أ": "ا",
+        "إ": "ا",
+        "آ": "ا",
+        "ٱ": "ا",
+        "ى": "ي",
+        "ة": "ه",
+        "ؤ": "و",
+        "ئ": "ي",
+        "ـ": None,
+    }
+)
 _NOT_WORD = re.compile(r"[\W_]+")
 # Longer texts are cut: a search finds them by their start, and a tsvector has a limit of 1 MB.
 MAX_CHARACTERS = 20_000

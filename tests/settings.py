@@ -4,18 +4,24 @@ Every test worker has a database of its own (pytest-django) and a Redis database
 """
 
 import os
+import socket
 
 os.environ.setdefault("SECRET_KEY", "tests-" + "k" * 60)
 os.environ.setdefault(
     "FIELD_ENCRYPTION_KEYS", "dGVzdHMtZmllbGQtZW5jcnlwdGlvbi1rZXktMzJieXQ="
 )
+# A free port, known before anything starts: the product tells others where it is.
+with socket.socket() as _probe:
+    _probe.bind(("127.0.0.1", 0))
+    _port = str(_probe.getsockname()[1])
 os.environ.update(
+    PORT=_port,
     META_APP_SECRET="app-secret,old-app-secret",
     META_INSTAGRAM_APP_SECRET="instagram-app-secret",
     META_VERIFY_TOKEN="verify-me",
     SANDBOX="1",
     DEBUG="0",
-    PUBLIC_URL="http://127.0.0.1:8000",
+    PUBLIC_URL=f"http://127.0.0.1:{_port}",
     LOG_LEVEL="WARNING",
     WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
 )

@@ -80,6 +80,9 @@ class ChannelIdentity(models.Model):
     last_inbound_at = models.DateTimeField(_("last act"), null=True, blank=True)
     window_expires_at = models.DateTimeField(_("window closes"), null=True, blank=True)
     window_reason = models.CharField(_("window opened by"), max_length=40, blank=True)
+    # Our messages up to here were delivered to, and read by, this person.
+    delivered_until = models.DateTimeField(_("delivered until"), null=True, blank=True)
+    read_until = models.DateTimeField(_("read until"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

@@ -103,9 +103,7 @@ class Conversation(models.Model):
     unread = models.PositiveIntegerField(_("unread"), default=0)
     # What a list row shows of the newest message: {id, direction, source, type, status, text}.
     last_message = models.JSONField(_("last message"), default=dict, blank=True)
-    last_message_at = models.DateTimeField(
-        _("last activity"), db_default=Now()
-    )
+    last_message_at = models.DateTimeField(_("last activity"), db_default=Now())
     # Copies of the identity's, for lists.
     last_inbound_at = models.DateTimeField(
         _("last act of the person"), null=True, blank=True

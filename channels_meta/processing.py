@@ -1,0 +1,315 @@
+"""From the journal to the inbox: claim, parse, route, hand over, mark; poison isolated per item."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import redis
+from celery import shared_task
+from django.conf import settings
+from django.db import DataError, IntegrityError, connection, transaction
+from django.utils.timezone import now
+
+from channels_meta.models import RawEvent
+from channels_meta.payloads import Parsed, load, parse
+from inbox.bell import ring
+from inbox.inbound import Arrival, receive, take_turn
+from inbox.inbound.batch import Key, Known
+from inbox.models import Channel
+
+logger = logging.getLogger(__name__)
+
+KICK = "dexra:kick:drain"
+KICK_MS = 10_000
+# One transaction's share of the journal.
+CLAIM_ROWS = 500
+CLAIM_BYTES = 8 * 1024 * 1024
+# A task gives way after this long and rings again.
+RUN_SECONDS = 60
+KEPT_FOR = timedelta(days=14)
+PURGE_ROWS = 5000
+# What cannot be stored however often it is tried.
+POISON = (DataError, IntegrityError, ValueError, TypeError, KeyError)
+
+CLAIM = """
+select id, body, received_at from (
+    select id, body, received_at, sum(length(body)) over (order by id) as bytes,
+           row_number() over (order by id) as n
+      from (select id, body, received_at from channels_meta_rawevent
+             where state = 'pending' order by id limit %s for update skip locked) locked) counted
+ where bytes <= %s or n = 1
+ order by id
+"""
+
+MARK = """
+update channels_meta_rawevent r
+   set state = k.state, object = k.object, outcomes = k.outcomes, error = k.error,
+       attempts = r.attempts + 1, processed_at = now()
+  from unnest(%s::bigint[], %s::text[], %s::text[], %s::jsonb[], %s::text[])
+       k(id, state, object, outcomes, error)
+ where r.id = k.id
+"""
+
+REDACT = """
+update channels_meta_rawevent r set body = k.body
+  from unnest(%s::bigint[], %s::bytea[]) k(id, body) where r.id = k.id
+"""
+
+BODIES = "select id, body from channels_meta_rawevent where id = any(%s)"
+
+
+@dataclass(slots=True)
+class Journalled:
+    """One journal row and what became of each of its updates."""
+
+    id: int
+    body: bytes
+    received_at: datetime
+    object: str = ""
+    outcomes: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    unrouted: bool = False
+
+    @property
+    def state(self) -> str:
+        if self.errors:
+            return RawEvent.State.FAILED
+        return RawEvent.State.UNROUTED if self.unrouted else RawEvent.State.PROCESSED
+
+
+@shared_task(name="channels_meta.processing.drain")
+def drain() -> None:
+    """Process the journal until it is empty. Ringing it twice, or often, changes nothing."""
+    end = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < end:
+        while drain_once():
+            if time.monotonic() > end:
+                ring(drain)
+                return
+        # A commit after this rings anew; one before it is seen by one more look.
+        release_kick()
+        if not drain_once():
+            return
+
+
+@lru_cache(maxsize=4)
+def _redis(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+
+
+def release_kick() -> None:
+    try:
+        _redis(settings.REDIS_URL).delete(KICK)
+    except redis.RedisError as error:
+        logger.warning("drain.kick error=%s", type(error).__name__)
+
+
+@transaction.atomic
+def drain_once() -> int:
+    """Process one claim. Returns how many rows it had. A lost connection rolls all of it back."""
+    take_turn()
+    rows = _claim()
+    if not rows:
+        return 0
+    arrivals = [arrival for row in rows for arrival in _read(row)]
+    erased = _hand_over(_route(arrivals))
+    _redact(rows, erased)
+    _mark(rows)
+    return len(rows)
+
+
+def _claim() -> list[Journalled]:
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [CLAIM_ROWS, CLAIM_BYTES])
+        return [Journalled(row[0], bytes(row[1]), row[2]) for row in cursor.fetchall()]
+
+
+# --- parse and route -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Update:
+    """One parsed update with its journal row, and its outcome's place there."""
+
+    row: Journalled
+    parsed: Parsed
+    place: int
+
+    def fail(self, reason: str) -> None:
+        self.row.outcomes[self.place] = f"failed: {self.parsed.label}"
+        self.row.errors.append(f"item {self.place + 1}: {reason}"[:500])
+
+
+def _read(row: Journalled) -> Iterable[Update]:
+    try:
+        updates = parse(row.body, received_at=row.received_at)
+    except ValueError as error:
+        row.outcomes.append("failed: unreadable")
+        row.errors.append(str(error)[:500])
+        return
+    for place, parsed in enumerate(updates):
+        row.object = row.object or parsed.kind
+        row.outcomes.append(parsed.label)
+        update = Update(row, parsed, place)
+        if parsed.error:
+            update.fail(parsed.error)
+        elif parsed.item is not None:
+            yield update
+
+
+def _route(updates: Sequence[Update]) -> list[tuple[Update, Arrival]]:
+    """Find each update's channel by the first of its account ids that is ours."""
+    channels = _channels_of({account for u in updates for account in u.parsed.accounts})
+    routed = []
+    for update in updates:
+        channel_id = _channel_of(update.parsed, channels)
+        if channel_id is None:
+            update.row.unrouted = True
+            update.row.outcomes[update.place] = f"unrouted: {update.parsed.label}"
+            continue
+        item = update.parsed.item
+        assert item is not None  # noqa: S101 - _read yields no others
+        arrival = Arrival(channel_id, update.row.received_at, item, update.row.id)
+        routed.append((update, arrival))
+    return routed
+
+
+def _channels_of(accounts: set[str]) -> dict[str, list[tuple[str, int]]]:
+    """account id -> [(kind, channel id)]"""
+    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    rows = Channel.objects.filter(external_id__in=accounts).values_list(
+        "external_id", "kind", "pk"
+    )
+    for external_id, kind, pk in rows:
+        found[external_id].append((kind, pk))
+    return found
+
+
+def _channel_of(
+    parsed: Parsed, channels: dict[str, list[tuple[str, int]]]
+) -> int | None:
+    for account in parsed.accounts:
+        for kind, channel_id in channels.get(account, ()):
+            if not parsed.kind or kind == parsed.kind:
+                return channel_id
+    return None
+
+
+# --- hand over -----------------------------------------------------------------------------------
+
+
+def _hand_over(routed: Sequence[tuple[Update, Arrival]]) -> dict[Key, Known]:
+    """Give everything to the inbox; halve what it refuses until the poison stands alone."""
+    if not routed:
+        return {}
+    try:
+        return receive([arrival for _, arrival in routed]).erased
+    except POISON as error:
+        if len(routed) == 1:
+            logger.exception("drain.poison raw_event=%s", routed[0][0].row.id)
+            routed[0][0].fail(f"{type(error).__name__}: {error}")
+            return {}
+        middle = len(routed) // 2
+        return _hand_over(routed[:middle]) | _hand_over(routed[middle:])
+
+
+def _mark(rows: Sequence[Journalled]) -> None:
+    table = [
+        (
+            row.id,
+            str(row.state),
+            row.object,
+            json.dumps(row.outcomes),
+            "\n".join(row.errors),
+        )
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(MARK, [list(column) for column in zip(*table, strict=True)])
+
+
+# --- forget --------------------------------------------------------------------------------------
+
+
+def _redact(rows: Sequence[Journalled], erased: dict[Key, Known]) -> None:
+    """Take what was unsent out of the journal: the row it came with, and repeats in this claim."""
+    if not erased:
+        return
+    mids = {external_id for _, external_id in erased}
+    bodies = {row.id: row.body for row in rows}
+    elsewhere = {k.raw_event_id for k in erased.values() if k.raw_event_id} - set(
+        bodies
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(BODIES, [sorted(elsewhere)])
+        bodies |= {row_id: bytes(body) for row_id, body in cursor.fetchall()}
+        changed = {
+            row_id: without
+            for row_id, body in bodies.items()
+            if (without := redacted(body, mids)) is not None
+        }
+        if changed:
+            cursor.execute(REDACT, [list(changed), list(changed.values())])
+
+
+def redacted(body: bytes, mids: set[str]) -> bytes | None:
+    """The body without the content of these messages; None if it has none of them."""
+    try:
+        data = load(body)
+    except ValueError:
+        return None
+    found = _blank(data, mids)
+    return json.dumps(data).encode() if found else None
+
+
+# What identifies a message stays, so that a replay knows its tombstone.
+_KEPT_KEYS = {"mid", "id", "comment_id", "post_id", "is_echo", "is_deleted", "num_edit", "from",
+              "item", "verb", "created_time", "app_id", "action"}  # fmt: skip
+
+
+def _blank(value: Any, mids: set[str]) -> bool:
+    """Empty every object that is one of these messages, in place."""
+    if isinstance(value, list):
+        blanked = [_blank(part, mids) for part in value]
+        return any(blanked)
+    if not isinstance(value, dict):
+        return False
+    names = {
+        str(value.get(key)) for key in ("mid", "id", "comment_id") if value.get(key)
+    }
+    if names & mids and not _KEPT_KEYS.issuperset(value):
+        for key in set(value) - _KEPT_KEYS:
+            del value[key]
+        value["is_redacted"] = True
+        return True
+    blanked = [_blank(part, mids) for part in value.values()]
+    return any(blanked)
+
+
+# --- keep and replay -------------------------------------------------------------------------------
+
+
+def replay(rows: Any) -> int:
+    """Put journal rows (a RawEvent queryset) back to pending; the inbox knows what it has."""
+    count: int = rows.update(state=RawEvent.State.PENDING, error="")
+    ring(drain)
+    return count
+
+
+@shared_task(name="channels_meta.processing.purge_raw_events")
+def purge_raw_events() -> None:
+    """Drop journal rows of more than 14 days, a bounded batch at a time."""
+    old = RawEvent.objects.filter(received_at__lt=now() - KEPT_FOR)
+    old = old.exclude(state=RawEvent.State.PENDING).order_by("received_at")
+    ids = list(old.values_list("pk", flat=True)[:PURGE_ROWS])
+    RawEvent.objects.filter(pk__in=ids).delete()
+    if len(ids) == PURGE_ROWS:
+        ring(purge_raw_events)

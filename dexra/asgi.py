@@ -1,0 +1,109 @@
+"""The dispatcher: ingest and the live stream as plain ASGI, Django for everything else.
+
+Django runs as WSGI in a fixed thread pool: its own ASGI handler costs a thread hop per
+request and leaks a database connection per request thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexra.settings")
+
+from channels_meta.ingest import MAX_BODY_BYTES, answer, ingest
+from dexra.wsgi import application as django_application
+from inbox.live import stream
+
+THREADS = 16
+# A body that takes longer (seconds) to arrive holds nobody up: it is read before any thread is.
+BODY_SECONDS = 30
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_django = WSGIMiddleware(django_application, workers=THREADS)  # type: ignore[arg-type]  # a2wsgi has types of its own
+
+
+class TooLarge(Exception):
+    """The body is over the limit."""
+
+
+async def application(
+    scope: MutableMapping[str, Any], receive: Receive, send: Send
+) -> None:
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+        return
+    if scope["type"] != "http":
+        return
+    if scope["path"] == "/live/stream" and scope["method"] == "GET":
+        await stream(scope, receive, send)
+        return
+    try:
+        body = await asyncio.wait_for(_read_body(scope, receive), BODY_SECONDS)
+    except TooLarge:
+        await answer(send, 413, b"larger than 10 MB")
+        return
+    except TimeoutError:
+        await answer(send, 408, b"the body took too long")
+        return
+    except ConnectionError:
+        return
+    if scope["path"] == "/meta/webhook" and scope["method"] == "POST":
+        await ingest(scope, body, send)
+        return
+    await _django(_without_underscored_headers(scope), _replay(body, receive), send)  # type: ignore[arg-type]
+
+
+async def _read_body(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
+    """The whole body. Raises TooLarge, or ConnectionError if the client went away."""
+    declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
+    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise TooLarge
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise TooLarge
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [
+        {"type": "http.request", "body": body, "more_body": False}
+    ]
+
+    async def next_message() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_message
+
+
+def _without_underscored_headers(
+    scope: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """WSGI cannot tell X_Forwarded_Proto from X-Forwarded-Proto; only the latter is a header."""
+    headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
+    return {**scope, "headers": headers}
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,123 @@
+"""Receive messages, receipts, echoes, in batches: what channel apps call.
+
+Set-based: a batch of any size takes the same few statements. Nothing slow happens here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from inbox.conversations import refresh
+from inbox.events import emit
+from inbox.inbound.batch import Batch, Key, Known, execute, look_up, mentioned
+from inbox.inbound.changes import (
+    apply_edits,
+    apply_hides,
+    apply_reactions,
+    apply_receipts,
+    apply_unsends,
+    forget_erased,
+)
+from inbox.inbound.echoes import find_open_sends, settle_echoes
+from inbox.inbound.items import (
+    Act,
+    Arrival,
+    Echo,
+    Edit,
+    Hide,
+    InboundMessage,
+    Item,
+    Part,
+    ReactionChange,
+    Receipt,
+    Unsend,
+)
+from inbox.inbound.messages import store_messages
+from inbox.inbound.people import find_conversations, find_people, move_windows
+from inbox.models import Channel
+
+__all__ = [
+    "Act",
+    "Arrival",
+    "Echo",
+    "Edit",
+    "Hide",
+    "InboundMessage",
+    "Item",
+    "Part",
+    "ReactionChange",
+    "Receipt",
+    "Received",
+    "Unsend",
+    "receive",
+    "take_turn",
+]
+
+# Any constant will do; nobody else in this database uses advisory locks of one key.
+TURN = 0x6465787261
+
+HEARD_FROM = """
+update inbox_channel c set last_event_at = greatest(c.last_event_at, k.at)
+  from unnest(%s::bigint[], %s::timestamptz[]) k(id, at) where c.id = k.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """erased: messages whose content must not be kept anywhere any more, by (channel, id)."""
+
+    erased: dict[Key, Known]
+
+
+def take_turn() -> None:
+    """Wait until nobody else receives; hold until the transaction ends. Order comes for free."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", [TURN])
+
+
+@transaction.atomic
+def receive(arrivals: Sequence[Arrival]) -> Received:
+    """Store what happened, once each, in the order in which the arrivals come.
+
+    Raises django.db.DataError, IntegrityError or ValueError if an item cannot be stored: then
+    nothing of this batch is, and the caller finds out which.
+    """
+    if not arrivals:
+        return Received({})
+    take_turn()
+    batch = Batch(arrivals)
+    batch.channels = Channel.objects.in_bulk(
+        {arrival.channel_id for arrival in arrivals}
+    )
+    batch.known = look_up(mentioned(batch))
+    find_people(batch)
+    find_conversations(batch, also_lock=_spoken_of(batch))
+    store_messages(batch, native_echoes=settle_echoes(batch))
+    apply_edits(batch)
+    apply_hides(batch)
+    apply_reactions(batch)
+    apply_receipts(batch)
+    apply_unsends(batch)
+    move_windows(batch)
+    refresh(sorted(batch.touched))
+    emit(batch.events)
+    forget_erased(batch)
+    _note_last_event(batch)
+    return Received(batch.erased)
+
+
+def _spoken_of(batch: Batch) -> set[int]:
+    """Conversations of messages that the batch may change: locked with the others, in order."""
+    ids = {
+        known.conversation_id for known in batch.known.values() if known.conversation_id
+    }
+    return ids | {send.conversation_id for send in find_open_sends(batch)}
+
+
+def _note_last_event(batch: Batch) -> None:
+    newest = {arrival.channel_id: arrival.received_at for arrival in batch.arrivals}
+    ids = sorted(newest)
+    execute(HEARD_FROM, ids, [newest[channel_id] for channel_id in ids])

@@ -1,0 +1,133 @@
+"""What the steps of receiving share: the arrivals of one transaction, and what is known of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import connection
+
+from inbox.events import Event
+from inbox.inbound.items import (
+    Act,
+    Arrival,
+    Echo,
+    Edit,
+    Hide,
+    InboundMessage,
+    ReactionChange,
+    Receipt,
+    Unsend,
+)
+from inbox.models import Channel
+
+# (channel id, the channel's id of a message or of a person)
+Key = tuple[int, str]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Known:
+    """A message row that the batch speaks of."""
+
+    id: int
+    conversation_id: int | None
+    identity_id: int | None
+    direction: str
+    status: str
+    error_class: str
+    sent_at: datetime
+    is_stub: bool
+    is_deleted: bool
+    raw_event_id: int | None
+
+
+@dataclass(slots=True)
+class Batch:
+    arrivals: Sequence[Arrival]
+    channels: dict[int, Channel] = field(default_factory=dict)
+    known: dict[Key, Known] = field(default_factory=dict)
+    identities: dict[Key, int] = field(default_factory=dict)
+    # Identity to the conversation that its next message goes to.
+    conversations: dict[int, int] = field(default_factory=dict)
+    # Conversations that an open page must see anew.
+    touched: set[int] = field(default_factory=set)
+    events: list[Event] = field(default_factory=list)
+    erased: dict[Key, Known] = field(default_factory=dict)
+
+    def of(self, kind: type[T]) -> Iterable[tuple[Arrival, T]]:
+        """The arrivals of one kind of item, in the order in which they came."""
+        return (
+            (arrival, arrival.item)
+            for arrival in self.arrivals
+            if isinstance(arrival.item, kind)
+        )
+
+    def is_new(self, key: Key) -> bool:
+        known = self.known.get(key)
+        return known is None or known.is_stub
+
+    def identity_of(self, channel_id: int, person_id: str) -> int | None:
+        return self.identities.get((channel_id, person_id))
+
+
+def execute(sql: str, *columns: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run one statement whose parameters are columns (for unnest); its rows, if it returns any."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list[Any](columns))
+        return cursor.fetchall() if cursor.description else []
+
+
+def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows to columns; `width` empty columns for no rows."""
+    return [list(column) for column in zip(*rows, strict=True)] or [
+        [] for _ in range(width)
+    ]
+
+
+def dump(value: Any) -> str:
+    """JSON for a jsonb column. Raises ValueError for what JSON has not (NaN)."""
+    return json.dumps(value, allow_nan=False)
+
+
+LOOK_UP = """
+select m.channel_id, m.external_id, m.id, m.conversation_id, c.identity_id, m.direction, m.status,
+       m.error_class, m.sent_at, m.is_stub, m.deleted_at is not null, m.raw_event_id
+  from unnest(%s::bigint[], %s::text[]) k(channel_id, external_id)
+  join inbox_message m using (channel_id, external_id)
+  left join inbox_conversation c on c.id = m.conversation_id
+"""
+
+
+def look_up(keys: Iterable[Key]) -> dict[Key, Known]:
+    """The rows of these messages, as far as there are any."""
+    rows = execute(LOOK_UP, *columns(sorted(set(keys)), 2))
+    return {(row[0], row[1]): Known(*row[2:]) for row in rows}
+
+
+def mentioned(batch: Batch) -> Iterable[Key]:
+    """Every message that an arrival is or speaks of."""
+    for arrival in batch.arrivals:
+        item, channel_id = arrival.item, arrival.channel_id
+        match item:
+            case Receipt():
+                for external_id in item.external_ids:
+                    yield channel_id, external_id
+            case InboundMessage() | Echo():
+                yield channel_id, item.external_id
+                if item.reply_to:
+                    yield channel_id, item.reply_to
+            case Edit() | Unsend() | Hide() | ReactionChange() | Act():
+                yield channel_id, item.external_id
+
+
+def newest_by(pairs: Iterable[tuple[Key, T]], rank: Callable[[T], Any]) -> dict[Key, T]:
+    """Of several items about one key, the one with the highest rank."""
+    best: dict[Key, T] = {}
+    for key, item in pairs:
+        if key not in best or rank(item) >= rank(best[key]):
+            best[key] = item
+    return best

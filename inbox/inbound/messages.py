@@ -1,0 +1,286 @@
+"""Store what is new: the customers' messages, our own from elsewhere, and lines in the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from inbox.events import Event, EventName
+from inbox.inbound.batch import Batch, Key, Known, columns, dump, execute
+from inbox.inbound.items import Act, Arrival, Echo, InboundMessage, Part
+from inbox.models import Source
+from inbox.search import fold
+
+# A stub holds what came before its message: an edit, an unsend, reactions, a read notice. The
+# message fills it; what was unsent stays empty, what was edited keeps its newer text.
+ADD_MESSAGES = """
+with k as (
+    select * from unnest(
+        %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::text[])
+      with ordinality
+      k(channel_id, conversation_id, external_id, direction, source, status, type, content, extra,
+        sent_at, received_at, raw_event_id, search_text, n))
+insert into inbox_message as m
+       (channel_id, conversation_id, external_id, direction, source, status, type, content, extra,
+        sent_at, received_at, raw_event_id, search_text,
+        author_name, attempts, error_class, error_code, error_detail, is_stub)
+select channel_id, conversation_id, external_id, direction, source, status, type, content, extra,
+       sent_at, received_at, raw_event_id, search_text,
+       '', 0, '', '', '', false
+  from k order by n
+    on conflict (channel_id, external_id) do update
+   set conversation_id = excluded.conversation_id,
+       direction = excluded.direction,
+       source = excluded.source,
+       status = case when m.status = 'read' and excluded.direction = 'out'
+                     then 'read' else excluded.status end,
+       type = excluded.type,
+       content = case when m.deleted_at is not null then ''
+                      when m.edited_at is not null then m.content else excluded.content end,
+       extra = case when m.deleted_at is not null then '{}' else excluded.extra || m.extra end,
+       search_text = case when m.deleted_at is not null then ''
+                          when m.edited_at is not null then m.search_text
+                          else excluded.search_text end,
+       sent_at = excluded.sent_at,
+       received_at = excluded.received_at,
+       raw_event_id = excluded.raw_event_id,
+       is_stub = false
+ where m.is_stub
+returning id, channel_id, external_id, conversation_id, deleted_at is not null
+"""
+
+ADD_PARTS = """
+insert into inbox_attachment
+       (message_id, position, kind, remote_url, remote_url_expires_at, title, extra,
+        state, mime_type, file)
+select message_id, position, kind, url, expires_at, title, extra, 'remote', '', ''
+  from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+              %s::jsonb[]) k(message_id, position, kind, url, expires_at, title, extra)
+"""
+
+ADD_STUBS = """
+insert into inbox_message
+       (channel_id, external_id, direction, source, status, type, content, extra, sent_at,
+        search_text, author_name, attempts, error_class, error_code, error_detail, is_stub)
+select channel_id, external_id, 'in', 'customer', 'received', 'text', '', '{}', at,
+       '', '', 0, '', '', '', true
+  from unnest(%s::bigint[], %s::text[], %s::timestamptz[]) k(channel_id, external_id, at)
+    on conflict (channel_id, external_id) do nothing
+returning channel_id, external_id, id
+"""
+
+LINK_REPLIES = """
+update inbox_message m set reply_to_id = t.id
+  from unnest(%s::bigint[], %s::bigint[], %s::text[]) k(id, channel_id, reply_to)
+  join inbox_message t on t.channel_id = k.channel_id and t.external_id = k.reply_to
+ where m.id = k.id
+"""
+
+COUNT = """
+update inbox_conversation c
+   set unread = c.unread + k.unread,
+       waiting_since = case when k.answered_at >= coalesce(k.waiting_since, c.waiting_since) then null
+                            when k.waiting_since is null then c.waiting_since
+                            else coalesce(c.waiting_since, k.waiting_since) end,
+       referral = coalesce(k.referral, c.referral)
+  from unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
+       k(id, unread, waiting_since, answered_at, referral)
+ where c.id = k.id
+"""
+
+Stored = InboundMessage | Echo | Act
+
+
+def store_messages(batch: Batch, native_echoes: Iterable[tuple[Arrival, Echo]]) -> None:
+    """Insert what is new, once per (channel, external id), in the order in which it came."""
+    fresh: dict[Key, tuple[Arrival, Stored]] = {}
+    for arrival, message in batch.of(InboundMessage):
+        _keep_first(batch, fresh, arrival, message)
+    for arrival, echo in native_echoes:
+        _keep_first(batch, fresh, arrival, echo)
+    for arrival, act in batch.of(Act):
+        identity_id = batch.identity_of(arrival.channel_id, act.person_id)
+        if identity_id in batch.conversations:
+            _keep_first(batch, fresh, arrival, act)
+    if not fresh:
+        return
+    rows = [_row(batch, arrival, item) for arrival, item in fresh.values()]
+    stored: list[tuple[Arrival, Stored, int]] = []
+    for row in execute(ADD_MESSAGES, *columns(rows, 13)):
+        message_id, channel_id, external_id, conversation_id, is_deleted = row
+        arrival, item = fresh[channel_id, external_id]
+        _remember(batch, arrival, item, message_id, conversation_id, is_deleted)
+        stored.append((arrival, item, message_id))
+        batch.touched.add(conversation_id)
+    _store_parts(batch, stored)
+    _link_replies(batch, stored)
+    _count(batch, stored)
+
+
+def _keep_first(
+    batch: Batch,
+    fresh: dict[Key, tuple[Arrival, Stored]],
+    arrival: Arrival,
+    item: Stored,
+) -> None:
+    key = (arrival.channel_id, item.external_id)
+    if batch.is_new(key):
+        fresh.setdefault(key, (arrival, item))
+
+
+def _row(batch: Batch, arrival: Arrival, item: Stored) -> tuple[Any, ...]:
+    identity_id = batch.identities[arrival.channel_id, item.person_id]
+    if isinstance(item, Act):
+        direction, source, status = "event", Source.SYSTEM.value, "sent"
+        kind, content, sent_at = "event", "", item.at
+        extra: dict[str, Any] = {"event": item.name, "raw": dict(item.details)}
+    else:
+        kind, content, sent_at, extra = (
+            item.type,
+            item.content,
+            item.sent_at,
+            item.extra,
+        )
+        if isinstance(item, Echo):
+            direction, source, status = "out", Source.NATIVE_APP.value, "sent"
+        else:
+            direction, source, status = "in", Source.CUSTOMER.value, "received"
+    return (
+        arrival.channel_id,
+        batch.conversations[identity_id],
+        item.external_id,
+        direction,
+        source,
+        status,
+        kind,
+        content,
+        dump(extra),
+        sent_at,
+        arrival.received_at,
+        arrival.raw_event_id,
+        fold(content),
+    )
+
+
+def _remember(
+    batch: Batch,
+    arrival: Arrival,
+    item: Stored,
+    message_id: int,
+    conversation_id: int,
+    is_deleted: bool,
+) -> None:
+    """What later steps of this batch may speak of; and its event."""
+    key = (arrival.channel_id, item.external_id)
+    sent_at = item.at if isinstance(item, Act) else item.sent_at
+    is_ours = isinstance(item, Echo)
+    batch.known[key] = Known(
+        id=message_id,
+        conversation_id=conversation_id,
+        identity_id=batch.identities[arrival.channel_id, item.person_id],
+        direction="out" if is_ours else "in",
+        status="sent" if is_ours else "received",
+        error_class="",
+        sent_at=sent_at,
+        is_stub=False,
+        is_deleted=is_deleted,
+        raw_event_id=arrival.raw_event_id,
+    )
+    if is_deleted:
+        batch.erased[key] = batch.known[key]
+    if isinstance(item, Act):
+        return
+    batch.events.append(
+        Event(
+            EventName.MESSAGE_OUT if is_ours else EventName.MESSAGE_IN,
+            channel_id=arrival.channel_id,
+            occurred_at=sent_at,
+            conversation_id=conversation_id,
+            message_id=message_id,
+            source=Source.NATIVE_APP if is_ours else Source.CUSTOMER,
+        )
+    )
+
+
+def _store_parts(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
+    rows = [
+        _part_row(message_id, position, part)
+        for arrival, item, message_id in stored
+        if not isinstance(item, Act)
+        and not batch.known[arrival.channel_id, item.external_id].is_deleted
+        for position, part in enumerate(item.parts)
+    ]
+    if rows:
+        execute(ADD_PARTS, *columns(rows, 7))
+
+
+def _part_row(message_id: int, position: int, part: Part) -> tuple[Any, ...]:
+    return (
+        message_id,
+        position,
+        part.kind,
+        part.url,
+        part.expires_at,
+        part.title,
+        dump(dict(part.extra)),
+    )
+
+
+def _link_replies(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
+    """A quoted message that has not come yet is a stub, which it fills when it comes."""
+    links = [
+        (message_id, arrival.channel_id, item.reply_to)
+        for arrival, item, message_id in stored
+        if not isinstance(item, Act) and item.reply_to
+    ]
+    if links:
+        ensure_stubs(batch, {(c, mid): stored[0][0].received_at for _, c, mid in links})
+        execute(LINK_REPLIES, *columns(links, 3))
+
+
+def ensure_stubs(batch: Batch, moments: dict[Key, datetime]) -> None:
+    """A row for every key: a stub where the message has not come yet."""
+    missing = [
+        (*key, at) for key, at in sorted(moments.items()) if key not in batch.known
+    ]
+    if not missing:
+        return
+    for channel_id, external_id, message_id in execute(ADD_STUBS, *columns(missing, 3)):
+        key = (channel_id, external_id)
+        batch.known[key] = Known(
+            id=message_id,
+            conversation_id=None,
+            identity_id=None,
+            direction="in",
+            status="received",
+            error_class="",
+            sent_at=moments[key],
+            is_stub=True,
+            is_deleted=False,
+            raw_event_id=None,
+        )
+
+
+def _count(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
+    """Unread, who waits since when, and where the person came from."""
+    counts: dict[int, list[Any]] = {}
+    for arrival, item, _ in stored:
+        conversation_id = batch.known[
+            arrival.channel_id, item.external_id
+        ].conversation_id
+        if conversation_id is None:
+            continue
+        count = counts.setdefault(conversation_id, [0, None, None, None])
+        if isinstance(item, InboundMessage):
+            count[0] += 1
+            count[1] = min(count[1] or item.sent_at, item.sent_at)
+        elif isinstance(item, Echo):
+            count[2] = max(count[2] or item.sent_at, item.sent_at)
+        if not isinstance(item, Echo) and item.referral:
+            count[3] = dump(dict(item.referral))
+    if counts:
+        execute(
+            COUNT, *columns([(key, *value) for key, value in sorted(counts.items())], 5)
+        )
