@@ -89,7 +89,7 @@ def redis_url(data_dir: Path) -> str:
 
 def secrets(data_dir: Path) -> dict[str, str]:
     """Random values for secrets that were not given: written once, the same for every process."""
-    path = _data_folder(data_dir) / "secrets"
+    path = data_folder(data_dir) / "secrets"
     with _explained(path):
         path.touch(0o600)
         file = path.open("r+")
@@ -124,14 +124,15 @@ def _random_secrets() -> dict[str, str]:
 
 def find_places(data_dir: Path) -> Places:
     """Decide where state and sockets go: the same answer in every process, whoever asks first."""
-    data = _data_folder(data_dir)
+    data = data_folder(data_dir)
     if os.geteuid() != 0:
         return Places(data, data, _socket_folder(data, None), None)
     state, user = _state_for_root(data)
     return Places(data, state, _socket_folder(state, user), user)
 
 
-def _data_folder(data_dir: Path) -> Path:
+def data_folder(data_dir: Path) -> Path:
+    """DATA_DIR itself, made if need be. Raises Refused where it is not ours to write."""
     path = data_dir.expanduser().resolve()
     with _explained(path):
         if not path.exists():
@@ -306,15 +307,18 @@ def _copied(folder: Path, home: Path, state: Path) -> Path:
 # Servers
 
 
-def die_with_parent(signum: int) -> Callable[[], None] | None:
-    """A `preexec_fn` that has the kernel send a child this signal when its parent dies, where there is such a thing."""
+def die_with_parent(signum: int, parent: int | None = None) -> Callable[[], None]:
+    """Returns what a child calls to be sent a signal when its parent dies, where the kernel can do that.
+
+    parent: whose death counts; we ourselves, unless given.
+    """
     if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+        return lambda: None
+    prctl, expected = ctypes.CDLL(None).prctl, parent or os.getpid()
 
     def arrange() -> None:
         prctl(1, signum)  # PR_SET_PDEATHSIG; after setuid, which clears it
-        if os.getppid() != parent:
+        if os.getppid() != expected:
             os.kill(os.getpid(), signum)
 
     return arrange
@@ -400,17 +404,16 @@ class Program(ABC):
         if self.process:
             self.process.send_signal(self.stop_signal)
 
-    def stop(self) -> None:
+    def wait_for_end(self) -> None:
         """Returns when it has ended, by force if need be."""
-        if self.process is None:
-            return
-        self.ask_to_stop()
         for signum in (signal.SIGQUIT, signal.SIGKILL):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(self.patience)
-                return
-            self.process.send_signal(signum)
-        self.process.wait()
+            if self.process:
+                try:
+                    self.process.wait(self.patience)
+                except subprocess.TimeoutExpired:
+                    self.process.send_signal(signum)
+        if self.process:
+            self.process.wait()
 
     @abstractmethod
     def command(self) -> list[str | Path]:
@@ -702,7 +705,8 @@ class Keeper:
                     self.path.unlink()
             # Who connected too late sees the connection end, and starts the next keeper, which waits for the lock.
             for server in reversed(self.servers.values()):
-                server.stop()
+                server.ask_to_stop()
+                server.wait_for_end()
 
     def _became_keeper(self, lock: int) -> bool:
         while True:
