@@ -383,6 +383,10 @@ def _parts(message: Mapping[str, Any], moment: datetime) -> tuple[Part, ...]:
     single = message.get("attachment")
     if not raw_parts and isinstance(single, Mapping):
         raw_parts = [single]
+    if not raw_parts and read_id(message.get("sticker_id")):
+        raw_parts = [
+            {"type": "sticker", "payload": {"sticker_id": message["sticker_id"]}}
+        ]
     parts = [_part(raw, moment) for raw in raw_parts]
     kinds = {str(raw.get("type")) for raw in raw_parts}
     if "sticker" in kinds:  # one sticker that came as both (trap 11)
@@ -779,19 +783,24 @@ def _read_feed_comment(
     context: _Context, value: Mapping[str, Any], verb: str
 ) -> tuple[str, Item | None]:
     comment_id = read_mid(value.get("comment_id"))
-    moment = context.moment(value.get("created_time"))
     if verb in {"remove", "delete"}:
         return "comment removed", Unsend(external_id=comment_id, at=context.moment())
-    if verb in {"hide", "unhide"}:
-        return f"comment {verb}", Hide(comment_id, hidden=verb == "hide")
     if verb in {"edit", "edited"}:
         text = value.get("message")
-        edit = Edit(comment_id, text, number=1, at=context.moment()) if text else None
+        edit = (
+            Edit(comment_id, _text(text), number=1, at=context.moment())
+            if text
+            else None
+        )
         return "comment edited", edit
     author_id, name = _feed_author(value)
-    if author_id and author_id == context.account:
-        return "ignored: own comment", None
-    return "comment", _comment(context, value, author_id, name, comment_id, moment)
+    is_ours = bool(author_id) and author_id == context.account
+    comment = None if is_ours else _comment(context, value, author_id, name, comment_id)
+    if verb in {"hide", "unhide"}:
+        return f"comment {verb}", Hide(
+            comment_id, hidden=verb == "hide", comment=comment
+        )
+    return ("comment", comment) if comment else ("ignored: own comment", None)
 
 
 def _comment(
@@ -799,24 +808,20 @@ def _comment(
     value: Mapping[str, Any],
     author_id: str,
     name: str,
-    comment_id: str,
-    moment: datetime,
+    external_id: str,
 ) -> InboundMessage:
+    """A comment, a mention or a visitor's post: all three are comments in the inbox."""
     post = _dict(value.get("post"))
     post_id = read_id(value.get("post_id"))
     parent_id = read_id(value.get("parent_id"))
-    photo = _text(value.get("photo"))
-    video = _text(value.get("video"))
-    parts = [Part(kind="image", url=photo)] if photo else []
-    parts += [Part(kind="video", url=video)] if video else []
     return InboundMessage(
-        person_id=author_id or f"comment:{comment_id}",
+        person_id=author_id or f"comment:{external_id}",
         name=name,
-        external_id=comment_id,
-        sent_at=moment,
+        external_id=external_id,
+        sent_at=context.moment(value.get("created_time")),
         type="comment",
         content=_text(value.get("message")),
-        parts=tuple(parts),
+        parts=_comment_parts(value),
         extra={
             "comment": {
                 "post_id": post_id,
@@ -827,32 +832,36 @@ def _comment(
     )
 
 
+def _comment_parts(value: Mapping[str, Any]) -> tuple[Part, ...]:
+    """`photo` and `video` of a comment; the `link` of a photo or video that a visitor posted."""
+    item, link = _text(value.get("item")), _text(value.get("link"))
+    urls = {"image": _text(value.get("photo")), "video": _text(value.get("video"))}
+    if item in {"photo", "video"} and link:
+        urls["image" if item == "photo" else "video"] = link
+    return tuple(Part(kind=kind, url=url) for kind, url in urls.items() if url)
+
+
 def _read_feed_post(
     context: _Context, value: Mapping[str, Any], verb: str
 ) -> tuple[str, Item | None]:
-    """A visitor's post is kept as a placeholder with its text; our own posts are not messages."""
+    """A visitor's post opens a thread like a comment; our own posts are not messages."""
     author_id, name = _feed_author(value)
     if not author_id or author_id == context.account:
         return "ignored: own post", None
     post_id = read_mid(value.get("post_id"))
     if verb in {"edit", "edited"}:
         text = value.get("message")
-        return "post edited", Edit(
-            post_id, text, number=1, at=context.moment()
-        ) if text else None
+        edit = (
+            Edit(post_id, _text(text), number=1, at=context.moment()) if text else None
+        )
+        return "post edited", edit
     if verb in {"remove", "delete"}:
         return "post removed", Unsend(external_id=post_id, at=context.moment())
     if verb != "add":
         return f"ignored: post {_short(verb)}", None
-    return "visitor post", InboundMessage(
-        person_id=author_id,
-        name=name,
-        external_id=post_id,
-        sent_at=context.moment(value.get("created_time")),
-        type="unsupported",
-        content=_text(value.get("message")),
-        extra={"event": "visitor_post", "raw": dict(value)},
-    )
+    post = _comment(context, value, author_id, name, post_id)
+    post.extra["comment"]["is_post"] = True
+    return "visitor post", post
 
 
 def _read_page_mention(
@@ -864,8 +873,7 @@ def _read_page_mention(
     author_id, name = _feed_author(value)
     if author_id and author_id == context.account:
         return "ignored: own comment", None
-    moment = context.moment(value.get("created_time"))
-    comment = _comment(context, value, author_id, name, external_id, moment)
+    comment = _comment(context, value, author_id, name, external_id)
     comment.extra["mention"] = True
     return "mention", comment
 

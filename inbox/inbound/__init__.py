@@ -6,7 +6,7 @@ Set-based: a batch of any size takes the same few statements. Nothing slow happe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection, transaction
 
@@ -88,11 +88,12 @@ def receive(arrivals: Sequence[Arrival]) -> Received:
     if not arrivals:
         return Received({})
     take_turn()
-    batch = Batch(arrivals)
+    batch = Batch([part for arrival in arrivals for part in _told_by(arrival)])
     batch.channels = Channel.objects.in_bulk(
         {arrival.channel_id for arrival in arrivals}
     )
     batch.known = look_up(mentioned(batch))
+    _note_repeats_of_erased(batch)
     find_people(batch)
     find_conversations(batch, also_lock=_spoken_of(batch))
     store_messages(batch, native_echoes=settle_echoes(batch))
@@ -107,6 +108,22 @@ def receive(arrivals: Sequence[Arrival]) -> Received:
     forget_erased(batch)
     _note_last_event(batch)
     return Received(batch.erased)
+
+
+def _told_by(arrival: Arrival) -> list[Arrival]:
+    """A notice about a comment may be the first we hear of the comment."""
+    if isinstance(arrival.item, Hide) and arrival.item.comment:
+        return [replace(arrival, item=arrival.item.comment), arrival]
+    return [arrival]
+
+
+def _note_repeats_of_erased(batch: Batch) -> None:
+    """What was unsent may come again, from Meta or by replay: it is erased where it came."""
+    for arrival in batch.arrivals:
+        if isinstance(arrival.item, InboundMessage | Echo):
+            key = (arrival.channel_id, arrival.item.external_id)
+            if key in batch.known and batch.known[key].is_deleted:
+                batch.erased[key] = batch.known[key]
 
 
 def _spoken_of(batch: Batch) -> set[int]:

@@ -74,10 +74,11 @@ class Unsend:
 
 @dataclass(frozen=True, slots=True)
 class Hide:
-    """A comment was hidden from or shown to the public."""
+    """A comment was hidden from or shown to the public. comment: itself, if the notice told it."""
 
     external_id: str
     hidden: bool
+    comment: InboundMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
