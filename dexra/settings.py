@@ -97,6 +97,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "inbox.pages.security.ContentSecurityPolicyMiddleware",
+    "inbox.pages.outages.DatabaseAwayMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -250,7 +251,15 @@ CELERY_BEAT_SCHEDULE = {
     },
     "dispatch": {"task": "webhooks.sending.dispatch", "schedule": 5},
     "republish": {"task": "inbox.live.republish", "schedule": 5},
-    "heartbeat": {"task": "inbox.health.beat", "schedule": 10},
+    **{
+        f"heartbeat-{queue}": {
+            "task": "inbox.health.beat",
+            "schedule": 10,
+            "args": [queue],
+            "options": {"queue": queue, "expires": 30},
+        }
+        for queue in ("drain", "send", "dispatch")
+    },
     "purge-raw-events": {
         "task": "channels_meta.processing.purge_raw_events",
         "schedule": 3600,

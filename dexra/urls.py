@@ -5,11 +5,15 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from inbox.health import healthz, readyz
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/inbox/")),
     path("inbox/", include("inbox.pages.urls")),
     path("admin/", admin.site.urls),
     path("v1/", include("inbox.api.urls")),
+    path("healthz", healthz),
+    path("readyz", readyz),
     path("", include("channels_meta.urls")),
     path("", include("webhooks.urls")),
 ]

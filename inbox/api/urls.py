@@ -1,3 +1,22 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path, re_path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern] = []
+from inbox.api.conversations import ConversationList
+from inbox.api.errors import not_found
+from inbox.api.messages import MessageList
+
+app_name = "api"
+urlpatterns: list[URLPattern] = [
+    path("conversations", ConversationList.as_view(), name="conversations"),
+    path(
+        "conversations/<int:conversation_id>/messages",
+        MessageList.as_view(),
+        name="messages",
+    ),
+    path(
+        "schema",
+        SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),
+        name="schema",
+    ),
+    re_path(r"^(?P<path>.*)$", not_found),
+]

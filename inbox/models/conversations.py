@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -18,8 +18,13 @@ from inbox.models.agents import Agent, Team
 from inbox.models.channels import Channel
 from inbox.models.contacts import ChannelIdentity
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
+
+class Viewer(Protocol):
+    """Whoever looks: an agent, a stranger, the holder of an API key."""
+
+    is_active: bool
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool: ...
 
 
 class Tag(models.Model):
@@ -41,9 +46,9 @@ class Tag(models.Model):
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
-    def visible_to(self, agent: Agent | AnonymousUser) -> ConversationQuerySet:
+    def visible_to(self, viewer: Viewer) -> ConversationQuerySet:
         """The only door to conversations for pages and API."""
-        if agent.is_active and agent.has_perm("inbox.view_conversation"):
+        if viewer.is_active and viewer.has_perm("inbox.view_conversation"):
             return self
         return self.none()
 
