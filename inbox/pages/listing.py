@@ -1,0 +1,167 @@
+"""The conversation list: one queue, one segment, perhaps a search, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.timezone import now
+
+from inbox.models import Agent, ChannelIdentity, Conversation, Message, Tag
+from inbox.pages.cursors import (
+    decode_cursor,
+    encode_cursor,
+    keyset_after,
+    keyset_before,
+)
+from inbox.pages.queues import Queue, Queues, load_queues
+from inbox.pages.rows import Row, build_row
+from inbox.search import prefix_query
+
+PAGE_SIZE = 30
+MAX_REFRESHED = 60
+# A search looks at this many of the newest hits and no further: it answers at any size.
+MAX_MESSAGES_SEARCHED = 500
+MAX_PEOPLE_SEARCHED = 200
+MAX_SEARCH_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the list shows now, and how to ask for more of the same."""
+
+    queue: Queue
+    queues: Queues
+    tags: dict[int, Tag]
+    search: str = ""
+    rows: list[Row] = field(default_factory=list)
+    next_url: str = ""
+
+    @property
+    def slug(self) -> str:
+        return self.queue.slug
+
+    @property
+    def parameters(self) -> str:
+        """`?show=done&q=...`, or nothing: what every link of the list carries along."""
+        chosen = {
+            "show": self.queue.segment.slug
+            if self.queue.segment.slug != "open"
+            else "",
+            "q": self.search,
+        }
+        query = urlencode({name: value for name, value in chosen.items() if value})
+        return f"?{query}" if query else ""
+
+    @property
+    def url(self) -> str:
+        return reverse("inbox:list", args=[self.slug]) + self.parameters
+
+
+def read_listing(request: HttpRequest, slug: str) -> Listing:
+    """The list that a URL names, without rows. Raises Http404 for a view that is not there."""
+    agent: Agent = request.user  # type: ignore[assignment]  # behind agent_page
+    queues = load_queues(agent)
+    queue = queues.find(slug).showing(request.GET.get("show", ""))
+    search = (
+        request.GET.get("q", "").replace("\x00", "").strip()[:MAX_SEARCH_CHARACTERS]
+    )
+    tags = {tag.pk: tag for tag in Tag.objects.all()}
+    return Listing(queue, queues, tags, search)
+
+
+def with_rows(listing: Listing, agent: Agent, *, cursor: str = "") -> Listing:
+    """The listing with one page of rows, from the start or from a cursor."""
+    conversations = listing.queue.order(
+        Conversation.objects.visible_to(agent)
+        .filter(_condition(listing))
+        .with_parties()
+    )
+    if cursor:
+        conversations = conversations.filter(_after(listing.queue, cursor))
+    page = list(conversations[: PAGE_SIZE + 1])
+    next_url = ""
+    if len(page) > PAGE_SIZE:
+        page.pop()
+        joint = "&" if listing.parameters else "?"
+        next_url = f"{listing.url}{joint}cursor={cursor_of(listing.queue, page[-1])}"
+    rows = _build(listing, page)
+    return Listing(
+        listing.queue, listing.queues, listing.tags, listing.search, rows, next_url
+    )
+
+
+def rows_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]:
+    """Those of these conversations that belong to the list, in its order."""
+    conversations = listing.queue.order(
+        Conversation.objects.visible_to(agent)
+        .filter(_condition(listing), pk__in=ids[:MAX_REFRESHED])
+        .with_parties()
+    )
+    return _build(listing, conversations)
+
+
+def row_of(listing: Listing, conversation: Conversation, agent: Agent) -> Row | None:
+    """This conversation's row as it is now; None if the list does not hold it (any more)."""
+    rows = rows_by_ids(listing, agent, [conversation.pk])
+    return rows[0] if rows else None
+
+
+def _build(listing: Listing, conversations: Iterable[Conversation]) -> list[Row]:
+    at = now()
+    return [
+        build_row(
+            conversation,
+            tags=listing.tags,
+            at=at,
+            is_by_deadline=listing.queue.is_by_deadline,
+        )
+        for conversation in conversations
+    ]
+
+
+def _condition(listing: Listing) -> Q:
+    condition = listing.queue.condition
+    return condition & _matches(listing.search) if listing.search else condition
+
+
+def _matches(search: str) -> Q:
+    """Names and handles that contain it, or a message with every word, each as a word's start."""
+    people = ChannelIdentity.objects.filter(
+        Q(name__icontains=search)
+        | Q(username__icontains=search.removeprefix("@"))
+        | Q(contact__name__icontains=search)
+    ).order_by("-id")[:MAX_PEOPLE_SEARCHED]
+    found = Q(identity__in=people.values("pk"))
+    if words := prefix_query(search):
+        said = (
+            Message.objects.filter(
+                search_vector=SearchQuery(words, config="simple", search_type="raw")
+            )
+            .order_by("-sent_at", "-id")
+            .values("conversation_id")[:MAX_MESSAGES_SEARCHED]
+        )
+        found |= Q(pk__in=said)
+    return found
+
+
+def cursor_of(queue: Queue, conversation: Conversation) -> str:
+    moment = (
+        conversation.window_expires_at
+        if queue.is_by_deadline
+        else conversation.last_message_at
+    )
+    assert moment is not None  # noqa: S101 - a queue by deadline holds only those that have one
+    return encode_cursor(moment, conversation.pk)
+
+
+def _after(queue: Queue, cursor: str) -> Q:
+    moment, pk = decode_cursor(cursor)
+    if queue.is_by_deadline:
+        return keyset_after("window_expires_at", moment, pk)
+    return keyset_before("last_message_at", moment, pk)

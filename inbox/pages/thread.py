@@ -1,0 +1,341 @@
+"""A conversation's messages, ready to be drawn: grouped, dated, each with its own fragment."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+from django.utils.timezone import localtime, now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from inbox.models import (
+    Channel,
+    Conversation,
+    Direction,
+    Message,
+    MessageType,
+    Source,
+    Status,
+)
+from inbox.pages.clock import clock_time, day_label, full_moment
+from inbox.pages.cursors import decode_cursor, encode_cursor, keyset_before
+from inbox.pages.media import Part, Story, mapping, part_of, story_of
+
+PAGE_SIZE = 40
+# Messages that one refresh looks at again, however far the reader has scrolled back.
+MAX_REFRESHED = 120
+GROUP_SPAN = timedelta(minutes=5)
+
+_FRAGMENTS = {
+    MessageType.STORY_MENTION: "_story.html",
+    MessageType.STORY_REPLY: "_story.html",
+    MessageType.COMMENT: "_comment.html",
+    MessageType.POSTBACK: "_postback.html",
+    MessageType.UNSUPPORTED: "_unsupported.html",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What became of an outbound message: an icon and a word."""
+
+    icon: str
+    word: str | Promise
+    css: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Who spoke for us, where it was not an agent in Dexra."""
+
+    icon: str
+    label: str | Promise
+    chip: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """One entry of the thread.
+
+    starts, ends: whether it is the first, the last of its group. day: a separator above it.
+    version: changes whenever it would be drawn differently, so that pages replace only that.
+    """
+
+    message: Message
+    template: str
+    starts: bool
+    ends: bool
+    day: str
+    day_id: str
+    time: str
+    full_time: str
+    version: str
+    parts: tuple[Part, ...] = ()
+    story: Story | None = None
+    kind: Kind | None = None
+    mark: Mark | None = None
+    reactions: tuple[str, ...] = ()
+    event: str = ""
+    event_icon: str = ""
+    can_discard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A stretch of messages, oldest first. older: the cursor of what lies before, "" if nothing."""
+
+    conversation: Conversation
+    bubbles: list[Bubble] = field(default_factory=list)
+    older: str = ""
+
+
+def newest(conversation: Conversation) -> Thread:
+    """The end of the thread."""
+    return _stretch(conversation, _messages(conversation), PAGE_SIZE)
+
+
+def before(conversation: Conversation, cursor: str) -> Thread:
+    """What lies before a cursor. Raises BadRequest for what is none."""
+    moment, pk = decode_cursor(cursor)
+    messages = _messages(conversation).filter(keyset_before("sent_at", moment, pk))
+    return _stretch(conversation, messages, PAGE_SIZE)
+
+
+def since(conversation: Conversation, first_shown: int) -> Thread:
+    """Everything from a message that a page still shows to the end, to be drawn again."""
+    messages = _messages(conversation)
+    shown = (
+        conversation.messages.filter(pk=first_shown)
+        .values_list("sent_at", "pk")
+        .first()
+    )
+    limit = PAGE_SIZE
+    if shown:
+        moment, pk = shown
+        messages = messages.exclude(keyset_before("sent_at", moment, pk))
+        limit = MAX_REFRESHED
+    return _stretch(conversation, messages, limit, is_continued=True)
+
+
+def _messages(conversation: Conversation) -> QuerySet[Message]:
+    return (
+        conversation.messages.filter(is_stub=False)
+        .with_parts()
+        .select_related("reply_to__author")
+        .order_by("-sent_at", "-id")
+    )
+
+
+def _stretch(
+    conversation: Conversation,
+    messages: QuerySet[Message],
+    size: int,
+    *,
+    is_continued: bool = False,
+) -> Thread:
+    page = list(messages[: size + 1])
+    earlier = page.pop() if len(page) > size else None
+    older = encode_cursor(page[-1].sent_at, page[-1].pk) if earlier else ""
+    page.reverse()
+    before_it = earlier if is_continued else None
+    return Thread(
+        conversation, build_bubbles(conversation, page, after=before_it), older
+    )
+
+
+def build_bubbles(
+    conversation: Conversation,
+    messages: Sequence[Message],
+    *,
+    after: Message | None = None,
+) -> list[Bubble]:
+    """after: the message before the first one, if the page shows it above."""
+    at = now()
+    neighbours: list[Message | None] = [after, *messages, None]
+    return [
+        _bubble(conversation, previous, message, following, at)
+        for previous, message, following in _triples(neighbours)
+    ]
+
+
+def _triples(
+    items: Sequence[Message | None],
+) -> Iterator[tuple[Message | None, Message, Message | None]]:
+    for (previous, message), (_same, following) in pairwise(pairwise(items)):
+        if message is not None:
+            yield previous, message, following
+
+
+def _bubble(
+    conversation: Conversation,
+    previous: Message | None,
+    message: Message,
+    following: Message | None,
+    at: datetime,
+) -> Bubble:
+    day = _new_day(previous, message)
+    starts = previous is None or not _is_one_group(previous, message)
+    ends = following is None or not _is_one_group(message, following)
+    parts = tuple(part_of(attachment, at) for attachment in message.attachments.all())
+    reactions = tuple(
+        reaction.emoji for reaction in message.reactions.all() if reaction.emoji
+    )
+    mark = _mark(conversation, message)
+    event, event_icon = (
+        _event(message) if message.direction == Direction.EVENT else ("", "")
+    )
+    return Bubble(
+        message=message,
+        template=f"inbox/messages/{_fragment(message)}",
+        starts=starts,
+        ends=ends,
+        day=day_label(day, at=at) if day else "",
+        day_id=day.isoformat() if day else "",
+        time=clock_time(message.sent_at),
+        full_time=full_moment(message.sent_at),
+        version=_version(message, starts, ends, parts, reactions, mark),
+        parts=parts,
+        story=story_of(message, at),
+        kind=_kind(conversation, message),
+        mark=mark,
+        reactions=reactions,
+        event=event,
+        event_icon=event_icon,
+        can_discard=message.external_id is None and message.error_class != "uncertain",
+    )
+
+
+def _new_day(previous: Message | None, message: Message) -> date | None:
+    """The day to write above a message; None if it was written already."""
+    day = localtime(message.sent_at).date()
+    if previous is not None and localtime(previous.sent_at).date() == day:
+        return None
+    return day
+
+
+def _is_one_group(one: Message, other: Message) -> bool:
+    """Whether two neighbours are the same voice within five minutes of a day."""
+    return (
+        _voice(one) == _voice(other)
+        and one.direction in {Direction.IN, Direction.OUT}
+        and Status.FAILED not in {one.status, other.status}
+        and other.sent_at - one.sent_at < GROUP_SPAN
+        and localtime(one.sent_at).date() == localtime(other.sent_at).date()
+    )
+
+
+def _voice(message: Message) -> tuple[str, str, int | None, str]:
+    return message.direction, message.source, message.author_id, message.author_name
+
+
+def _fragment(message: Message) -> str:
+    if message.direction == Direction.EVENT:
+        return "_event.html"
+    if message.direction == Direction.NOTE:
+        return "_note.html"
+    if message.deleted_at:
+        return "_unsent.html"
+    return _FRAGMENTS.get(MessageType(message.type), "_text.html")
+
+
+def _version(message: Message, *drawn: object) -> str:
+    facts = (
+        message.content,
+        message.status,
+        message.edited_at,
+        message.deleted_at,
+        message.error_detail,
+        message.author_name,
+        message.type,
+        message.reply_to_id,
+        *drawn,
+    )
+    return f"{zlib.crc32(repr(facts).encode()):08x}"
+
+
+_MARKS = {
+    Status.QUEUED: Mark("clock", _("Sending…")),
+    Status.SENDING: Mark("clock", _("Sending…")),
+    Status.UNCERTAIN: Mark("clock", _("Waiting to hear whether it was sent")),
+    Status.SENT: Mark("check", _("Sent")),
+    Status.DELIVERED: Mark("checks", _("Delivered")),
+    Status.READ: Mark("checks", _("Read"), "dx-read"),
+}
+_HELD_BACK = Mark("clock", _("Waits until the account is connected again"))
+_KINDS = {
+    Source.AUTOMATION: Kind("bolt", _("Automation"), "accent", "auto"),
+    Source.API: Kind("code", _("API"), "info", "api"),
+    Source.AI: Kind("spark", _("AI"), "ai", "ai"),
+}
+
+
+def _mark(conversation: Conversation, message: Message) -> Mark | None:
+    if message.direction != Direction.OUT:
+        return None
+    if (
+        message.status == Status.QUEUED
+        and conversation.channel.status != Channel.Status.ACTIVE
+    ):
+        return _HELD_BACK
+    return _MARKS.get(Status(message.status))
+
+
+def _kind(conversation: Conversation, message: Message) -> Kind | None:
+    if message.direction != Direction.OUT:
+        return None
+    if message.source == Source.NATIVE_APP:
+        label = gettext("%(channel)s app") % {
+            "channel": conversation.channel.adapter.label
+        }
+        return Kind("phone", label, "line", "native")
+    return _KINDS.get(Source(message.source))
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def _event(message: Message) -> tuple[str, str]:
+    """A line of the thread: what happened and an icon for it."""
+    extra = message.extra
+    who = message.author_name or gettext("Dexra")
+    name = str(extra.get("event", ""))
+    if name == "assigned":
+        return _assignment(message, who), "user-plus"
+    if name == "closed":
+        return gettext("%(who)s marked this as done") % {"who": who}, "check"
+    if name == "reopened":
+        return gettext("%(who)s opened this again") % {"who": who}, "undo"
+    if name == "referral":
+        return _arrival(mapping(extra.get("raw"))), "link"
+    return gettext("The channel reported: %(what)s") % {
+        "what": name.replace("_", " ")
+    }, "info"
+
+
+def _assignment(message: Message, who: str) -> str:
+    to = str(message.extra.get("to", ""))
+    if not to:
+        return gettext("%(who)s gave this back to everybody") % {"who": who}
+    if to == message.author_name:
+        return gettext("%(who)s took this conversation") % {"who": who}
+    return gettext("%(who)s assigned this conversation to %(to)s") % {
+        "who": who,
+        "to": to,
+    }
+
+
+def _arrival(referral: Mapping[str, Any]) -> str:
+    ad = mapping(referral.get("ads_context_data")).get("ad_title")
+    if ad:
+        return gettext("Came from the ad “%(title)s”") % {"title": ad}
+    if referral.get("ref"):
+        return gettext("Came by the link “%(ref)s”") % {"ref": referral["ref"]}
+    return gettext("Came by a link or an ad")
