@@ -15,8 +15,10 @@ from a2wsgi import WSGIMiddleware
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexra.settings")
 
-from channels_meta.ingest import MAX_BODY_BYTES, answer, ingest
 from dexra.wsgi import application as django_application
+
+# isort: split
+from channels_meta.ingest import MAX_BODY_BYTES, answer, ingest
 from inbox.live import stream
 
 THREADS = 16

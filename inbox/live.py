@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 STREAM = "dexra:live"
 # Entries kept for pages that reconnect; older cursors get `reset`.
 KEPT = 10_000
-# Changes of one client are gathered for this long (seconds) before they are sent.
-GATHER = 0.25
+# Changes of one burst travel together (seconds); pages gather longer before they fetch.
+GATHER = 0.005
 # Frames a slow client may be behind before it is told to start over.
 QUEUE_LIMIT = 500
 PING_SECONDS = 20

@@ -25,7 +25,7 @@ class Page(Generic[M]):
     next_cursor: str | None
 
     def as_json(self, data: Any, total: int | None = None) -> dict[str, Any]:
-        meta = {
+        meta: dict[str, Any] = {
             "next_cursor": self.next_cursor,
             "has_more": self.next_cursor is not None,
         }
@@ -46,7 +46,8 @@ def paginate(
     cursor = request.query_params.get("cursor")
     if cursor:
         at, pk = _read(cursor, name)
-        rows = rows.filter(Q(**{f"{moment}__lt": at}) | Q(**{moment: at, "pk__lt": pk}))
+        same_moment = Q(**{moment: at}) & Q(pk__lt=pk)
+        rows = rows.filter(Q(**{f"{moment}__lt": at}) | same_moment)
     found = list(rows.order_by(f"-{moment}", "-pk")[: limit + 1])
     if len(found) <= limit:
         return Page(found, None)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import redis
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
+
+if TYPE_CHECKING:
+    from rest_framework.views import (
+        APIView,  # which imports this module by its settings
+    )
 
 logger = logging.getLogger(__name__)
 

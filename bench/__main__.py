@@ -1,0 +1,166 @@
+"""`make bench`: one table of ratios beside the goals, printed and written to docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import deliveries, drain, ingest, live
+from bench.stage import scratch_database
+
+REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One line of the table."""
+
+    path: str
+    goal: str
+    measured: Callable[[Results], str]
+    is_met: Callable[[Results], bool]
+
+
+def _ratio(name: str) -> Callable[[Results], str]:
+    def say(results: Results) -> str:
+        row = results[name]
+        return f"{row['ratio']:.2f} ({row['per_second']:,.0f}/s beside {row['baseline']:,.0f}/s)"
+
+    return say
+
+
+GOALS = [
+    Goal(
+        "ingest, 64 connections, vs pgbench single insert",
+        ">= 0.75",
+        _ratio("ingest_64"),
+        lambda r: r["ingest_64"]["ratio"] >= 0.75 and not r["ingest_64"]["errors"],
+    ),
+    Goal(
+        "ingest, 16 connections, vs pgbench single insert",
+        ">= 0.5",
+        _ratio("ingest_16"),
+        lambda r: r["ingest_16"]["ratio"] >= 0.5 and not r["ingest_16"]["errors"],
+    ),
+    Goal(
+        "ingest p99, 64 connections",
+        "about 10 ms",
+        lambda r: f"{r['ingest_64']['p99']:.1f} ms",
+        lambda r: r["ingest_64"]["p99"] <= 12,
+    ),
+    Goal(
+        "drain, all of it, vs pgbench one-event transaction (16)",
+        ">= 1.0",
+        _ratio("drain"),
+        lambda r: r["drain"]["ratio"] >= 1.0,
+    ),
+    Goal(
+        "end to end sustained, vs the same",
+        ">= 0.75",
+        _ratio("end_to_end"),
+        lambda r: r["end_to_end"]["ratio"] >= 0.75,
+    ),
+    Goal(
+        "Meta's POST to browser frame, 200/s",
+        "p50 about 15 ms, p99 about 50 ms",
+        lambda r: f"p50 {r['live']['p50']:.0f} ms, p99 {r['live']['p99']:.0f} ms",
+        lambda r: r["live"]["p50"] <= 18 and r["live"]["p99"] <= 60,
+    ),
+    Goal(
+        "reply posted to Graph call",
+        "p95 about 100 ms",
+        lambda r: f"p95 {r['click_to_graph']['p95']:.0f} ms",
+        lambda r: r["click_to_graph"]["p95"] <= 110,
+    ),
+    Goal(
+        "deliveries over 20 endpoints vs django-webhook",
+        ">= 20x",
+        lambda r: (
+            f"{_peer(r):.0f}x ({r['deliveries_per_s']:,.0f}/s beside {r['django_webhook_per_s']:,.0f}/s)"
+        ),
+        lambda r: _peer(r) >= 20,
+    ),
+    Goal(
+        "healthy endpoints beside one that takes 5 s",
+        ">= 75 % of normal",
+        lambda r: f"{r['healthy_beside_slow'] * 100:.0f} %",
+        lambda r: r["healthy_beside_slow"] >= 0.75,
+    ),
+]
+
+
+def _peer(results: Results) -> float:
+    return float(results["deliveries_per_s"] / results["django_webhook_per_s"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round of each")
+    parser.add_argument("--no-report", action="store_true", help="print only")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexra.settings")
+    results = measure(
+        seconds=2 if options.quick else 4, rounds=1 if options.quick else 3
+    )
+    table = render(results)
+    sys.stdout.write(table + "\n")
+    if not options.no_report:
+        REPORT.write_text(PREFACE.format(table=table, **machine()))
+    return 0 if all(goal.is_met(results) for goal in GOALS) else 1
+
+
+def measure(seconds: int, rounds: int) -> Results:
+    results: Results = {}
+    with scratch_database() as url:
+        for name, step in (
+            ("ingest", lambda: ingest.run(url, seconds, rounds)),
+            ("drain", lambda: drain.run(url, seconds)),
+            ("live", lambda: live.run(url, seconds)),
+            ("deliveries", deliveries.run),
+        ):
+            sys.stderr.write(f"measuring {name} ...\n")
+            results |= step()
+    return results
+
+
+def render(results: Results) -> str:
+    lines = ["| path | goal | measured | |", "|---|---|---|---|"]
+    for goal in GOALS:
+        mark = "met" if goal.is_met(results) else "missed"
+        lines.append(
+            f"| {goal.path} | {goal.goal} | {goal.measured(results)} | {mark} |"
+        )
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, str]:
+    return {
+        "day": datetime.now(UTC).date().isoformat(),
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+    }
+
+
+PREFACE = """# Benchmarks
+
+Written by `make bench` on {day}: {cores} cores shared by load, web, workers, PostgreSQL and Valkey;
+Python {python}. Every figure stands beside a baseline taken in the same run on the same machine:
+judge the ratios; absolute times prove little.
+
+{table}
+
+How: load is posted by wrk with pre-signed, distinct bodies; the baselines are pgbench (bare inserts
+into the same journal table with its indexes; the least transaction that one event needs) and the
+`django-webhook` package as it ships.
+"""
+
+if __name__ == "__main__":
+    raise SystemExit(main())
