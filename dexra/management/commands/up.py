@@ -77,8 +77,8 @@ class Command(BaseCommand):
                 check_port()
                 self.run(folder, demo=settings.SANDBOX and not no_demo)
         except KeyboardInterrupt:  # before there was anything to stop in order
-            self.stdout.write("")
-        self.stdout.write("Stopped.")
+            self.say("")
+        self.say("Stopped.")
 
     def run(self, folder: Path, *, demo: bool) -> None:
         with self.step("Servers"):
@@ -90,13 +90,20 @@ class Command(BaseCommand):
         finally:
             hold.release()
 
+    def say(self, line: str, ending: str = "\n") -> None:
+        self.stdout.write(line, ending=ending)
+        self.stdout.flush()  # a log or pipe shows it at once too
+
     @contextlib.contextmanager
     def step(self, label: str) -> Iterator[None]:
-        self.stdout.write(f"{label} ... ", ending="")
-        self.stdout.flush()
+        self.say(f"{label} ... ", ending="")
         started = time.perf_counter()
-        yield
-        self.stdout.write(f"{time.perf_counter() - started:.1f} s")
+        try:
+            yield
+        except BaseException:
+            self.say("failed")
+            raise
+        self.say(f"{time.perf_counter() - started:.1f} s")
 
     def prepare_database(self, folder: Path, *, demo: bool) -> None:
         try:
@@ -160,38 +167,30 @@ class Command(BaseCommand):
         self.enough.wait(seconds)
 
     def welcome(self, folder: Path) -> None:
+        base = settings.PUBLIC_URL
         lines = [("Inbox", "/inbox/", "answer conversations")]
         if settings.SANDBOX:
             lines += [
-                (
-                    "Sandbox",
-                    "/sandbox/",
-                    "play a customer: write here, read it in the inbox",
-                ),
-                (
-                    "Webhooks",
-                    "/sandbox/echo/",
-                    "what an integrator's endpoint receives",
-                ),
+                ("Sandbox", "/sandbox/", "play a customer; it arrives in the inbox"),
+                ("Webhooks", "/sandbox/echo/", "what an integrator's endpoint gets"),
             ]
         lines += [
             ("Admin", "/admin/", "channels, people, automations, endpoints"),
             ("API", "/v1/docs", "for programs; a key: manage.py create_api_key NAME"),
         ]
-        self.stdout.write(
-            f"\nDexra runs at {self.style.SUCCESS(settings.PUBLIC_URL)}\n\n"
-        )
+        self.say(f"\nDexra runs at {self.style.SUCCESS(base)}")
+        if not settings.PUBLIC_IS_LOCAL:
+            self.say(f"  Your proxy reaches it at http://{ADDRESS}:{settings.PORT}")
+        self.say("")
         for label, path, what in lines:
-            self.stdout.write(f"  {label:<10}{settings.PUBLIC_URL}{path:<16}  {what}")
+            self.say(f"  {label:<10}{base}{path:<16}  {what}")
         login = demo_login(folder)
-        self.stdout.write(
+        self.say(
             f"\n  Sign in as {login['username']} with {login['password']}"
             if login
             else "\n  Make yourself a login: .venv/bin/python manage.py createsuperuser"
         )
-        self.stdout.write(
-            f"  Logs are in {folder / 'logs'}. Ctrl-C stops everything.\n\n"
-        )
+        self.say(f"  Logs are in {folder / 'logs'}. Ctrl-C stops everything.\n\n")
 
 
 def play_by_default() -> None:
@@ -219,21 +218,28 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def check_port() -> None:
-    port = settings.PORT
+    problem = bind_problem(settings.PORT)
+    if problem is None:
+        return
+    reason = (
+        "is in use"
+        if problem.errno == errno.EADDRINUSE
+        else f"cannot be used ({problem.strerror})"
+    )
+    free = next((port for port in range(8000, 8100) if not bind_problem(port)), 9000)
+    raise CommandError(
+        f"Port {settings.PORT} {reason}. Take another: PORT={free} make run"
+    )
+
+
+def bind_problem(port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
         except OSError as error:
-            reason = (
-                "is in use"
-                if error.errno == errno.EADDRINUSE
-                else f"cannot be used ({error.strerror})"
-            )
-            other = port + 1 if port >= 1024 else 8000
-            raise CommandError(
-                f"Port {port} {reason}. Take another: PORT={other} make run"
-            ) from error
+            return error
+    return None
 
 
 def web_arguments() -> list[str]:
@@ -271,7 +277,7 @@ def worker_arguments(name: str, pool: str, concurrency: int, queues: str) -> lis
             f"--hostname={name}@%h",
             f"--queues={queues}",
         ),
-        *(f"--pool={pool}", f"--concurrency={concurrency}", "--loglevel=INFO"),
+        *(f"--pool={pool}", f"--concurrency={concurrency}", "--loglevel=WARNING"),
         *(
             "--without-gossip",
             "--without-mingle",
@@ -279,7 +285,7 @@ def worker_arguments(name: str, pool: str, concurrency: int, queues: str) -> lis
     ]
 
 
-BEAT = ("celery", "-A", "dexra", "beat", "--loglevel=INFO")
+BEAT = ("celery", "-A", "dexra", "beat", "--loglevel=WARNING")
 
 
 def demo_login(folder: Path) -> dict[str, str]:
