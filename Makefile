@@ -31,7 +31,7 @@ run: environment
 	@exec $(PY) manage.py up
 
 test: tools
-	@$(PYTEST) -n auto --maxprocesses 4 -m "not proof" $(ARGS)
+	@$(PYTEST) -n auto --maxprocesses 4 -rs -m "not proof" $(ARGS)
 
 proof: tools
 	@$(PYTEST) -m proof $(ARGS)

@@ -423,12 +423,12 @@ class Program(ABC):
     def setting(self) -> dict[str, Any]:
         """What else subprocess is told: folder, environment, user."""
 
-    def prepare(self) -> None:  # noqa: B027 - most need nothing
-        """Make the way free for a start."""
-
+    @abstractmethod
     def answers(self) -> bool:
         """Whether it does its work by now."""
-        return True
+
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
+        """Make the way free for a start."""
 
 
 class Server(Program):
@@ -689,7 +689,9 @@ class Keeper:
 
     def run(self) -> None:
         """Serve until nobody is left. Returns at once where another keeper already serves this folder."""
-        with self.lock_path.open("w") as lock:
+        with _explained(self.lock_path):
+            lock = self.lock_path.open("w")
+        with lock:
             if not self._became_keeper(lock.fileno()):
                 return
             for signum in (signal.SIGINT, signal.SIGHUP):
@@ -758,7 +760,8 @@ class Keeper:
             client for client in self.clients if client.needs and not client.served
         ]:
             servers = [self.servers[name] for name in sorted(client.needs)]
-            trouble = " ".join(server.trouble for server in servers if server.trouble)
+            troubles = [server.trouble for server in servers if server.trouble]
+            trouble = " ".join(" ".join(troubles).split())  # one line
             client.served = all(server.answered for server in servers)
             if trouble or client.served:
                 with contextlib.suppress(OSError):
@@ -806,12 +809,11 @@ class Hold:
     def _ask(self, places: Places) -> bool:
         """Whether the keeper said that the servers are ready; without one, start it."""
         connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(str(places.run / "keeper.sock"))
+        path, answer = places.run / "keeper.sock", ""
+        with _explained(path), contextlib.suppress(FileNotFoundError, ConnectionError):
+            connection.connect(str(path))
             connection.sendall(f"{' '.join(self.needs)}\n".encode())
             answer = connection.makefile().readline().strip()
-        except (FileNotFoundError, ConnectionError):
-            answer = ""
         if answer == "ready":
             self.connection = connection
             return True
@@ -826,9 +828,8 @@ class Hold:
             return
         logs = places.data / "logs"
         if self.keeper and self.keeper.returncode > 0:  # below: killed, as may happen
-            raise Refused(
-                f"The embedded servers do not start; {logs / 'keeper.log'} says why."
-            )
+            words = (logs / "keeper.log").read_text().strip().split("\n")[-1]
+            raise Refused(f"The embedded servers do not start. {words}")
         with _explained(logs):
             logs.mkdir(exist_ok=True)
             log = (logs / "keeper.log").open("ab")

@@ -44,6 +44,10 @@ class Process(embedded.Program):
     def setting(self) -> dict[str, Any]:
         return {"cwd": settings.BASE_DIR}
 
+    def answers(self) -> bool:
+        """Workers have no door to knock at: what cannot start is gone again within seconds."""
+        return time.monotonic() - self.started_at > 10
+
 
 class Web(Process):
     def answers(self) -> bool:
