@@ -5,8 +5,6 @@
 It runs before anything is installed, and on Pythons too old for Dexra, which it has to say: keep it plain.
 """
 
-from __future__ import annotations  # understood by Pythons that are too old
-
 import fcntl
 import hashlib
 import importlib.util
@@ -133,14 +131,14 @@ def install(name: str, wanted: str) -> None:
         stamp(satisfied).write_text(digest(requirements(satisfied)))
 
 
-def parts_of(wanted: str) -> Iterator[str]:
+def parts_of(wanted: str) -> "Iterator[str]":
     """The other lists that this one covers: requirements-dev.txt holds all of requirements.txt."""
     for path in ROOT.glob("requirements*.txt"):
         if pins(requirements(path.name)) <= pins(wanted):
             yield path.name
 
 
-def pins(text: str) -> set[str]:
+def pins(text: str) -> "set[str]":
     return set(re.findall(r"^\S+==\S+", text, flags=re.MULTILINE))
 
 
