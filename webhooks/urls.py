@@ -1,3 +1,13 @@
-from django.urls import URLPattern
+from django.conf import settings
+from django.urls import URLPattern, path
 
+from webhooks import echo
+
+app_name = "webhooks"
 urlpatterns: list[URLPattern] = []
+
+if settings.SANDBOX:
+    urlpatterns += [
+        path("sandbox/echo/", echo.show_requests, name="echo"),
+        path("sandbox/echo/hook", echo.receive_request, name="echo_hook"),
+    ]

@@ -1,0 +1,109 @@
+"""Managing endpoints: a new secret, a ping, pause and resume, and sending again what was missed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils.timezone import now
+
+from inbox.events import EventName
+from webhooks.models import Delivery, Endpoint, Event, new_event_id
+from webhooks.payloads import build_ping
+from webhooks.sending import kick
+from webhooks.signing import generate_secret
+
+# How long the secret before still signs beside the new one.
+ROTATION_OVERLAP = timedelta(hours=24)
+# How far back, and how many at once, missed events are sent again.
+RECOVERED_SPAN = timedelta(days=14)
+MAX_RECOVERED = 10_000
+
+FORGET_ATTEMPTS = """
+delete from webhooks_deliveryattempt a using webhooks_delivery d
+ where d.endpoint_id = %s and a.delivery_id = d.id
+"""
+FORGET_DELIVERIES = "delete from webhooks_delivery where endpoint_id = %s"
+
+
+@transaction.atomic
+def rotate_secret(endpoint: Endpoint) -> str:
+    """Give the endpoint a new secret, which is returned; the present one signs on for a day."""
+    current = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+    current.previous_secret = current.secret
+    current.previous_secret_until = now() + ROTATION_OVERLAP
+    current.secret = generate_secret()
+    current.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+    return current.secret
+
+
+@transaction.atomic
+def ping(endpoint: Endpoint) -> Delivery:
+    """Send an event about nothing to this endpoint alone."""
+    event_id, moment = new_event_id(), now()
+    event = Event.objects.create(
+        id=event_id,
+        name=EventName.PING,
+        occurred_at=moment,
+        body=build_ping(event_id, endpoint_id=endpoint.pk, at=moment),
+    )
+    delivery = Delivery.objects.create(event=event, endpoint=endpoint)
+    transaction.on_commit(kick)
+    return delivery
+
+
+def pause(endpoint: Endpoint) -> None:
+    """Let its events wait."""
+    Endpoint.objects.filter(pk=endpoint.pk, status=Endpoint.Status.ACTIVE).update(
+        status=Endpoint.Status.PAUSED
+    )
+
+
+@transaction.atomic
+def resume(endpoint: Endpoint, *, skip_waiting: bool = False) -> None:
+    """Send to it again, with a clean record: first what has waited, unless that is skipped."""
+    if skip_waiting:
+        endpoint.deliveries.filter(state=Delivery.State.PENDING).update(
+            state=Delivery.State.SKIPPED, settled_at=now()
+        )
+    Endpoint.objects.filter(pk=endpoint.pk).update(
+        status=Endpoint.Status.ACTIVE,
+        status_reason="",
+        failures=0,
+        failing_since=None,
+        breaker_until=None,
+    )
+    transaction.on_commit(kick)
+
+
+def recover(endpoint: Endpoint) -> int:
+    """Send again what it missed in the last 14 days, oldest first. Returns how many."""
+    missed = endpoint.deliveries.filter(
+        state__in=[Delivery.State.FAILED, Delivery.State.SKIPPED],
+        created_at__gte=now() - RECOVERED_SPAN,
+    ).order_by("-pk")
+    ids = list(missed.values_list("pk", flat=True)[:MAX_RECOVERED])
+    return resend(Delivery.objects.filter(pk__in=ids))
+
+
+@transaction.atomic
+def resend(deliveries: QuerySet[Delivery]) -> int:
+    """Owe these deliveries anew, under the same event id. Returns how many."""
+    count = deliveries.update(
+        state=Delivery.State.PENDING,
+        attempts=0,
+        next_attempt_at=now(),
+        settled_at=None,
+    )
+    transaction.on_commit(kick)
+    return count
+
+
+@transaction.atomic
+def delete(endpoint: Endpoint) -> None:
+    """Forget an endpoint with its deliveries, in the database alone: they may be very many."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_ATTEMPTS, [endpoint.pk])
+        cursor.execute(FORGET_DELIVERIES, [endpoint.pk])
+    endpoint.delete()

@@ -1,0 +1,220 @@
+"""The public JSON of each event (product.md 4). Public words appear here and in serializers only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from inbox.channels import get_adapter
+from inbox.events import Event, EventName
+from webhooks.snapshots import (
+    Account,
+    ConversationRow,
+    MessageRow,
+    Person,
+    Snapshot,
+)
+
+Json = dict[str, Any]
+
+# Who did what nobody did.
+SYSTEM = "system"
+# Facts of a message's `extra` that the outside is told, and the keys of each that are public
+# (None: all, as the channel gave them).
+_EXTRAS: dict[str, tuple[str, ...] | None] = {
+    "comment": ("post_id", "permalink", "parent_id"),
+    "story": ("id", "url", "expires_at"),
+    "postback": ("payload",),
+    "quick_reply": ("payload",),
+    "referral": None,
+}
+# Facts of an attachment that only some kinds have.
+_PART_EXTRAS = ("coordinates", "sticker_id", "emoji")
+# Details by which a listener finds rows; they are no public words.
+_INTERNAL = {"identity_id", "status"}
+
+# Non-ASCII stays as it is: smaller, and legible in a log.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def build_body(
+    event_id: str, event: Event, snapshot: Snapshot, *, sequence: int | None
+) -> bytes:
+    """The bytes that are stored, signed and sent."""
+    account = snapshot.accounts[event.channel_id]
+    return encode(
+        {
+            "id": event_id,
+            "event": event.name.value,
+            "channel": account.kind,
+            "timestamp": format_moment(event.occurred_at),
+            "source": event.source or SYSTEM,
+            "account": _account(account),
+            "data": _data(event, snapshot, account, sequence),
+        }
+    )
+
+
+def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> bytes:
+    """An event about nothing, to see whether an endpoint listens."""
+    return encode(
+        {
+            "id": event_id,
+            "event": EventName.PING.value,
+            "channel": None,
+            "timestamp": format_moment(at),
+            "source": SYSTEM,
+            "account": None,
+            "data": {"endpoint_id": str(endpoint_id)},
+        }
+    )
+
+
+def encode(body: Json) -> bytes:
+    return _encode(body).encode()
+
+
+def format_moment(moment: datetime) -> str:
+    """UTC in whole seconds. moment: aware, in UTC, as the database gives it."""
+    return moment.isoformat(timespec="seconds")[:19] + "Z"
+
+
+def _data(
+    event: Event, snapshot: Snapshot, account: Account, sequence: int | None
+) -> Json:
+    data: Json = {}
+    person = _person_of(event, snapshot)
+    if event.conversation_id is not None:
+        data["conversation_id"] = str(event.conversation_id)
+        data["sequence"] = sequence
+    if person is not None:
+        data["user"] = _user(person, account)
+    if event.message_id is not None:
+        row = snapshot.messages.get(event.message_id)
+        data["message"] = _message(row, event) if row else _gone(event.message_id)
+    if event.conversation_id in snapshot.conversations:
+        data["conversation"] = _conversation(
+            snapshot.conversations[event.conversation_id]
+        )
+    data.update(_details(event))
+    return data
+
+
+def _person_of(event: Event, snapshot: Snapshot) -> Person | None:
+    if event.conversation_id is not None:
+        return snapshot.parties.get(event.conversation_id)
+    return snapshot.people.get(event.details.get("identity_id", 0))
+
+
+def _details(event: Event) -> Json:
+    """What is not to be found in the rows, under the name that the event gives it."""
+    details = event.details
+    if event.name is EventName.CHANNEL_STATUS:
+        return dict(details)
+    told = {key: value for key, value in details.items() if key not in _INTERNAL}
+    if not told:
+        return {}
+    return {"reaction" if event.name is EventName.REACTION else "changes": told}
+
+
+def _account(account: Account) -> Json:
+    return {
+        "id": f"CH_{account.id}",
+        "external_id": account.external_id,
+        "name": account.name,
+    }
+
+
+def _user(person: Person, account: Account) -> Json:
+    return {
+        "id": get_adapter(account.kind).id_prefix + person.external_id,
+        "username": person.username or None,
+        "contact_id": f"USER_{person.contact_id}",
+        "email": person.email or None,
+        "phone": person.phone or None,
+        "name": person.name or person.contact_name or None,
+    }
+
+
+def _conversation(row: ConversationRow) -> Json:
+    return {
+        "id": str(row.id),
+        "status": row.status,
+        "subject": row.subject or None,
+        "assignee": row.assignee or None,
+        "team": row.team,
+        "tags": row.tags,
+        "created_at": format_moment(row.created_at),
+    }
+
+
+def _message(row: MessageRow, event: Event) -> Json:
+    if row.is_deleted:
+        return _gone(row.id, type_=row.type, sent_at=format_moment(row.sent_at))
+    message: Json = {
+        "id": f"MSG_{row.id}",
+        "content": row.content,
+        "type": row.type,
+        "sent_at": format_moment(row.sent_at),
+        "attachments": [_attachment(part) for part in json.loads(row.parts or "[]")],
+        "reply_to": f"MSG_{row.reply_to_id}" if row.reply_to_id else None,
+        "author": row.author_name or None,
+    }
+    if row.direction == "out":
+        message["status"] = event.details.get("status") or row.status
+        if row.status == "failed":
+            message["error"] = {
+                "class": row.error_class,
+                "code": row.error_code,
+                "detail": row.error_detail,
+            }
+    if row.edited_at:
+        message["edited_at"] = format_moment(row.edited_at)
+    if row.extra != "{}":
+        message.update(_extras(json.loads(row.extra)))
+    return message
+
+
+def _attachment(part: Json) -> Json:
+    extra = part.pop("extra")
+    return part | {name: extra[name] for name in _PART_EXTRAS if extra.get(name)}
+
+
+def _extras(extra: Mapping[str, Any]) -> Json:
+    told: Json = {}
+    for name, keys in _EXTRAS.items():
+        fact = extra.get(name)
+        if isinstance(fact, Mapping):
+            told[name] = dict(fact) if keys is None else {k: fact.get(k) for k in keys}
+    return told
+
+
+def _gone(message_id: int, *, type_: str = "text", sent_at: str | None = None) -> Json:
+    """A message of which only its place is left."""
+    return {
+        "id": f"MSG_{message_id}",
+        "content": "",
+        "type": type_,
+        "sent_at": sent_at,
+        "attachments": [],
+        "reply_to": None,
+        "author": None,
+        "deleted": True,
+    }
+
+
+def erase_content(body: bytes) -> bytes:
+    """The same event without what its message said. Ids, kind and moments stay."""
+    event: Json = json.loads(body)
+    message = event["data"]["message"]
+    event["data"]["message"] = _gone(
+        0, type_=message["type"], sent_at=message["sent_at"]
+    ) | {
+        "id": message["id"],
+        "author": message["author"],
+    }
+    if "reaction" in event["data"]:
+        event["data"]["reaction"]["emoji"] = ""
+    return encode(event)

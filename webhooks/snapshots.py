@@ -1,0 +1,167 @@
+"""What events tell about, read in a fixed number of statements however many events there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+
+class Account(NamedTuple):
+    """A connected account."""
+
+    id: int
+    kind: str
+    external_id: str
+    name: str
+
+
+class Person(NamedTuple):
+    """The customer, on one channel."""
+
+    channel_id: int
+    external_id: str
+    username: str
+    name: str
+    contact_id: int
+    contact_name: str
+    email: str
+    phone: str
+
+
+class MessageRow(NamedTuple):
+    """A message with its parts. extra, parts: JSON text."""
+
+    id: int
+    direction: str
+    type: str
+    content: str
+    status: str
+    author_name: str
+    reply_to_id: int | None
+    extra: str
+    sent_at: datetime
+    edited_at: datetime | None
+    is_deleted: bool
+    error_class: str
+    error_code: str
+    error_detail: str
+    parts: str | None
+
+
+class ConversationRow(NamedTuple):
+    id: int
+    status: str
+    subject: str
+    created_at: datetime
+    assignee: str
+    team: str | None
+    tags: list[str]
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The rows behind a batch of events, by their ids."""
+
+    accounts: dict[int, Account] = field(default_factory=dict)
+    messages: dict[int, MessageRow] = field(default_factory=dict)
+    conversations: dict[int, ConversationRow] = field(default_factory=dict)
+    # The customer of each conversation, and those who are told of without one (by identity).
+    parties: dict[int, Person] = field(default_factory=dict)
+    people: dict[int, Person] = field(default_factory=dict)
+
+
+_PERSON = """
+       i.channel_id, i.external_id, i.username, i.name, t.id, t.name, t.email, t.phone
+"""
+
+# Conversations are locked in id order, here as everywhere.
+NUMBER = f"""
+  with k as (select * from unnest(%s::bigint[], %s::int[]) k(id, events)),
+       locked as (select c.id from inbox_conversation c join k using (id)
+                   order by c.id for no key update of c)
+update inbox_conversation c set sequence = c.sequence + k.events
+  from k join locked using (id),
+       inbox_channelidentity i join inbox_contact t on t.id = i.contact_id
+ where c.id = k.id and i.id = c.identity_id
+returning c.id, c.sequence, {_PERSON}
+"""  # noqa: S608 - our own columns
+
+PEOPLE = f"""
+select i.id, {_PERSON}
+  from inbox_channelidentity i join inbox_contact t on t.id = i.contact_id
+ where i.id = any(%s)
+"""  # noqa: S608 - our own columns
+
+ACCOUNTS = "select id, kind, external_id, name from inbox_channel where id = any(%s)"
+
+MESSAGES = """
+select m.id, m.direction, m.type, m.content, m.status, m.author_name,
+       m.reply_to_id, m.extra::text, m.sent_at, m.edited_at, m.deleted_at is not null,
+       m.error_class, m.error_code, m.error_detail,
+       (select json_agg(json_build_object(
+                   'type', a.kind, 'url', nullif(a.remote_url, ''),
+                   'mime_type', nullif(a.mime_type, ''), 'size', a.size,
+                   'title', nullif(a.title, ''), 'extra', a.extra)
+               order by a.position, a.id)::text
+          from inbox_attachment a where a.message_id = m.id)
+  from inbox_message m where m.id = any(%s)
+"""
+
+CONVERSATIONS = """
+select c.id, c.status, c.subject, c.created_at,
+       coalesce(nullif(trim(a.first_name || ' ' || a.last_name), ''), a.username, ''), t.name,
+       array(select g.name from inbox_tag g where g.id = any(c.tags) order by g.name)
+  from inbox_conversation c
+  left join inbox_agent a on a.id = c.assignee_id
+  left join inbox_team t on t.id = c.team_id
+ where c.id = any(%s)
+"""
+
+
+def number_events(counts: Mapping[int, int], snapshot: Snapshot) -> dict[int, int]:
+    """Give each conversation's events their numbers: the one before the first, by conversation.
+
+    counts: how many events each conversation has. Keeps the conversations locked until the
+    transaction ends, so that their numbers and their deliveries come in one order.
+    """
+    if not counts:
+        return {}
+    before: dict[int, int] = {}
+    for row in _rows(NUMBER, list(counts), list(counts.values())):
+        before[row[0]] = row[1] - counts[row[0]]
+        snapshot.parties[row[0]] = Person._make(row[2:])
+    return before
+
+
+def read(
+    snapshot: Snapshot,
+    *,
+    channel_ids: Collection[int],
+    message_ids: Collection[int],
+    conversation_ids: Collection[int],
+    identity_ids: Collection[int],
+) -> None:
+    """Fill the snapshot: one statement for each kind of row that is asked for."""
+    if channel_ids:
+        rows = map(Account._make, _rows(ACCOUNTS, list(channel_ids)))
+        snapshot.accounts = {row.id: row for row in rows}
+    if message_ids:
+        messages = map(MessageRow._make, _rows(MESSAGES, list(message_ids)))
+        snapshot.messages = {row.id: row for row in messages}
+    if conversation_ids:
+        told = map(ConversationRow._make, _rows(CONVERSATIONS, list(conversation_ids)))
+        snapshot.conversations = {row.id: row for row in told}
+    if identity_ids:
+        people = _rows(PEOPLE, list(identity_ids))
+        snapshot.people = {row[0]: Person._make(row[1:]) for row in people}
+
+
+def _rows(sql: str, *parameters: list[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
