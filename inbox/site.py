@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from inbox.pages.queues import count_queues
+
 # Fixed addresses (product.md 6) of pages that other apps serve.
 SANDBOX_URL = "/sandbox/"
 
@@ -34,7 +36,41 @@ class DexraAdminSite(AdminSite):
     site_url = "/inbox/"
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return super().each_context(request) | {"rail_items": self.rail_items(request)}
+        return super().each_context(request) | self.rail_context(request)
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The inbox stands in the index, first among what belongs to it."""
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            if app["app_label"] == "inbox" and request.user.has_perm(
+                "inbox.view_conversation"
+            ):
+                app["models"].insert(0, self._inbox_entry())
+        return apps
+
+    def _inbox_entry(self) -> dict[str, Any]:
+        return {
+            "model": None,
+            "name": _("Open the inbox"),
+            "object_name": "Inbox",
+            "perms": {"add": False, "change": False, "delete": False, "view": True},
+            "admin_url": reverse("inbox:home"),
+            "add_url": None,
+            "view_only": True,
+        }
+
+    def rail_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What the rail shows, on the pages of the inbox and of the admin alike."""
+        user = request.user
+        reads = self.has_permission(request) and user.has_perm(
+            "inbox.view_conversation"
+        )
+        return {
+            "rail_items": self.rail_items(request),
+            "unread": count_queues(user)["unread"] if reads else 0,  # type: ignore[arg-type]  # signed in
+        }
 
     def rail_items(self, request: HttpRequest) -> list[RailItem]:
         """Where this person may go. What is not there, or not allowed, is not shown."""

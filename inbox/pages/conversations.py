@@ -1,11 +1,328 @@
-"""Pages of the inbox."""
+"""The inbox itself: the list, a conversation beside it, and what an agent does with one."""
 
-from django.http import HttpResponse
-from django.shortcuts import render
+from __future__ import annotations
 
-from inbox.pages.http import AgentRequest, agent_page
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from inbox import live
+from inbox.conversations import (
+    assign_conversation,
+    close_conversation,
+    mark_read,
+    reopen_conversation,
+)
+from inbox.errors import InboxError
+from inbox.models import Channel, Conversation
+from inbox.pages import thread
+from inbox.pages.banners import channel_banner
+from inbox.pages.clock import span_formats
+from inbox.pages.composer import REPLY, Composer, build_composer
+from inbox.pages.contacts import build_panel
+from inbox.pages.http import (
+    AgentRequest,
+    agent_page,
+    is_fragment,
+    render_fragments,
+    render_page,
+)
+from inbox.pages.listing import Listing, read_listing, row_of, rows_by_ids, with_rows
+from inbox.pages.queues import count_queues, forget_counts
+
+DEFAULT_VIEW = "mine"
+may_change = permission_required("inbox.change_conversation", raise_exception=True)
+
+
+def find_conversation(request: AgentRequest, pk: int) -> Conversation:
+    """One conversation that this agent may see, with its parties; else Http404."""
+    visible = Conversation.objects.visible_to(request.user).with_parties()
+    return get_object_or_404(visible, pk=pk)
+
+
+def listing_of(request: AgentRequest) -> Listing:
+    """The list that stands beside a part or a form; the whole list if it names none."""
+    try:
+        return read_listing(request, request.GET.get("view", "all"))
+    except Http404:
+        return read_listing(request, "all", show="")
+
+
+def page_of(listing: Listing, conversation: Conversation) -> str:
+    """Where a plain form goes back to."""
+    url = reverse("inbox:conversation", args=[listing.slug, conversation.pk])
+    return url + listing.parameters
+
+
+# --- pages ---------------------------------------------------------------------------------------
 
 
 @agent_page
+@require_GET
 def home(request: AgentRequest) -> HttpResponse:
-    return render(request, "dexra/base.html")
+    return redirect("inbox:list", DEFAULT_VIEW)
+
+
+@agent_page
+@require_GET
+def list_conversations(request: AgentRequest, view: str) -> HttpResponse:
+    """A view of the list; with a cursor and htmx, only its next rows."""
+    cursor = request.GET.get("cursor", "")
+    listing = with_rows(read_listing(request, view), request.user, cursor=cursor)
+    if cursor and is_fragment(request):
+        return render_fragments(request, ["inbox/_rows.html"], {"listing": listing})
+    return render_page(
+        request,
+        "inbox/page.html",
+        _page_context(request, listing),
+        fragments=["inbox/_list.html", "inbox/_views_oob.html"],
+    )
+
+
+@agent_page
+@require_GET
+def show_conversation(request: AgentRequest, view: str, pk: int) -> HttpResponse:
+    """A conversation beside its list. Opening it is reading it."""
+    conversation = find_conversation(request, pk)
+    return render_conversation(request, view, conversation)
+
+
+def render_conversation(
+    request: AgentRequest,
+    view: str,
+    conversation: Conversation,
+    *,
+    composer: Composer | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """composer: one that says what was refused, if something was."""
+    listing = read_listing(request, view)
+    if conversation.unread:
+        mark_read(conversation=conversation)
+        forget_counts(request.user)
+        conversation.refresh_from_db(fields=["unread", "revision"])
+    if not is_fragment(request):
+        listing = with_rows(listing, request.user)
+    context = _page_context(request, listing) | conversation_context(
+        request, listing, conversation, composer
+    )
+    return render_page(
+        request,
+        "inbox/page.html",
+        context,
+        fragments=[
+            "inbox/_thread.html",
+            "inbox/_panel_oob.html",
+            "inbox/_row_oob.html",
+        ],
+        status=status,
+    )
+
+
+def conversation_context(
+    request: AgentRequest,
+    listing: Listing,
+    conversation: Conversation,
+    composer: Composer | None = None,
+) -> dict[str, Any]:
+    cursor = request.GET.get("before", "")
+    shown = (
+        thread.before(conversation, cursor) if cursor else thread.newest(conversation)
+    )
+    mode = request.GET.get("mode", REPLY)
+    return {
+        "listing": listing,
+        "conversation": conversation,
+        "thread": shown,
+        "is_old": bool(cursor),
+        "composer": composer or build_composer(conversation, request.user, mode=mode),
+        "panel": build_panel(conversation, request.user, tags=listing.tags),
+        "row": row_of(listing, conversation, request.user)
+        if is_fragment(request)
+        else None,
+    }
+
+
+def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
+    counts = count_queues(request.user, listing.queues)
+    return {
+        "listing": listing,
+        "counts": counts,
+        "unread": counts["unread"],
+        "banner": channel_banner(listing.channels, request.user),
+        "span_formats": json.dumps(span_formats()),
+        "live_position": "" if is_fragment(request) else live.position(),
+        "at": now(),
+    }
+
+
+# --- parts that an open page asks for -----------------------------------------------------------
+
+
+@agent_page
+@require_GET
+def refresh_rows(request: AgentRequest, view: str) -> HttpResponse:
+    """Those of the asked-for rows that the view still holds; the page removes the others."""
+    listing = read_listing(request, view)
+    ids = [
+        int(part) for part in request.GET.get("ids", "").split(",") if part.isdecimal()
+    ]
+    rows = rows_by_ids(listing, request.user, ids)
+    return render_fragments(
+        request, ["inbox/_some_rows.html"], {"listing": listing, "rows": rows}
+    )
+
+
+@agent_page
+@require_GET
+def refresh_counts(request: AgentRequest) -> HttpResponse:
+    """The views and the badges with what they hold now."""
+    listing = listing_of(request)
+    counts = count_queues(request.user, listing.queues)
+    context = {"listing": listing, "counts": counts, "unread": counts["unread"]}
+    return render_fragments(request, ["inbox/_views_oob.html"], context)
+
+
+@agent_page
+@require_GET
+def refresh_banner(request: AgentRequest) -> HttpResponse:
+    banner = channel_banner(Channel.objects.all(), request.user)
+    return render_fragments(request, ["inbox/_banner_slot.html"], {"banner": banner})
+
+
+@agent_page
+@require_GET
+def show_composer(request: AgentRequest, pk: int) -> HttpResponse:
+    """The composer in another mode, or after its window has closed."""
+    conversation = find_conversation(request, pk)
+    mode = request.GET.get("mode", REPLY)
+    listing = listing_of(request)
+    composer = build_composer(conversation, request.user, mode=mode)
+    return render_fragments(
+        request, ["inbox/_composer.html"], {"composer": composer, "listing": listing}
+    )
+
+
+# --- acts -----------------------------------------------------------------------------------------
+
+
+@agent_page
+@require_POST
+@may_change
+def assign(request: AgentRequest, pk: int) -> HttpResponse:
+    """To the agent who asks, or with `to` empty back to everybody."""
+    conversation = find_conversation(request, pk)
+    assignee = request.user if request.POST.get("to") == "me" else None
+    return _act(
+        request,
+        conversation,
+        lambda: assign_conversation(
+            conversation=conversation, assignee=assignee, by=request.user
+        ),
+        done=_("It is yours now.") if assignee else _("It is everybody's again."),
+    )
+
+
+@agent_page
+@require_POST
+@may_change
+def close(request: AgentRequest, pk: int) -> HttpResponse:
+    conversation = find_conversation(request, pk)
+    return _act(
+        request,
+        conversation,
+        lambda: close_conversation(conversation=conversation, by=request.user),
+        done=_("Marked as done."),
+        undo_url=reverse("inbox:reopen", args=[pk]),
+    )
+
+
+@agent_page
+@require_POST
+@may_change
+def reopen(request: AgentRequest, pk: int) -> HttpResponse:
+    conversation = find_conversation(request, pk)
+    return _act(
+        request,
+        conversation,
+        lambda: reopen_conversation(conversation=conversation, by=request.user),
+        done=_("Open again."),
+    )
+
+
+@agent_page
+@require_POST
+def read(request: AgentRequest, pk: int) -> HttpResponse:
+    """A message came into a conversation that is open before the agent's eyes."""
+    mark_read(conversation=find_conversation(request, pk))
+    forget_counts(request.user)
+    return HttpResponse(status=204)
+
+
+def _act(
+    request: AgentRequest,
+    conversation: Conversation,
+    act: Callable[[], None],
+    *,
+    done: str,
+    undo_url: str = "",
+) -> HttpResponse:
+    """Do one thing; answer with what it changed, or on a plain request with the page again."""
+    try:
+        act()
+    except InboxError as refusal:
+        return _refused(request, conversation, refusal)
+    forget_counts(request.user)
+    if not is_fragment(request):
+        messages.success(request, done)
+        return redirect(page_of(listing_of(request), conversation))
+    return answer_changed(request, conversation, {"text": done, "undo_url": undo_url})
+
+
+def answer_changed(
+    request: AgentRequest,
+    conversation: Conversation,
+    toast: dict[str, str] | None = None,
+) -> HttpResponse:
+    """The head of the thread, and out of band the row, the counts and a word about it."""
+    conversation = find_conversation(request, conversation.pk)
+    listing = listing_of(request)
+    counts = count_queues(request.user, listing.queues)
+    response = render_fragments(
+        request,
+        ["inbox/_thread_head.html", "inbox/_row_oob.html", "inbox/_views_oob.html"]
+        + (["inbox/_toast_oob.html"] if toast else []),
+        {
+            "listing": listing,
+            "conversation": conversation,
+            "row": row_of(listing, conversation, request.user),
+            "counts": counts,
+            "unread": counts["unread"],
+            "toast": toast,
+        },
+    )
+    response["HX-Trigger-After-Swap"] = "dexra:thread"
+    return response
+
+
+def _refused(
+    request: AgentRequest, conversation: Conversation, refusal: InboxError
+) -> HttpResponse:
+    if not is_fragment(request):
+        messages.error(request, str(refusal.detail))
+        return redirect(page_of(listing_of(request), conversation))
+    toast = {"text": str(refusal.detail), "tone": "bad"}
+    response = render_fragments(
+        request, ["inbox/_toast_oob.html"], {"toast": toast}, status=refusal.status
+    )
+    response["HX-Reswap"] = "none"
+    return response

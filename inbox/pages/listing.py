@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.timezone import now
 
-from inbox.models import Agent, ChannelIdentity, Conversation, Message, Tag
+from inbox.models import Agent, Channel, ChannelIdentity, Conversation, Message, Tag
 from inbox.pages.cursors import (
     decode_cursor,
     encode_cursor,
     keyset_after,
     keyset_before,
 )
-from inbox.pages.queues import Queue, Queues, load_queues
+from inbox.pages.queues import MAX_TAGS, SEGMENTS, Queue, Queues, queues_of
 from inbox.pages.rows import Row, build_row
 from inbox.search import prefix_query
 
@@ -32,11 +33,20 @@ MAX_SEARCH_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentLink:
+    label: str | Promise
+    url: str
+    count_name: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What the list shows now, and how to ask for more of the same."""
 
     queue: Queue
     queues: Queues
+    channels: list[Channel]
     tags: dict[int, Tag]
     search: str = ""
     rows: list[Row] = field(default_factory=list)
@@ -49,30 +59,64 @@ class Listing:
     @property
     def parameters(self) -> str:
         """`?show=done&q=...`, or nothing: what every link of the list carries along."""
-        chosen = {
-            "show": self.queue.segment.slug
-            if self.queue.segment.slug != "open"
-            else "",
-            "q": self.search,
-        }
-        query = urlencode({name: value for name, value in chosen.items() if value})
-        return f"?{query}" if query else ""
+        return self._query({})
+
+    @property
+    def action_parameters(self) -> str:
+        """What forms and parts carry along: the list they stand beside."""
+        return self._query({"view": self.slug})
 
     @property
     def url(self) -> str:
         return reverse("inbox:list", args=[self.slug]) + self.parameters
 
+    @property
+    def segments(self) -> list[SegmentLink]:
+        """Open, waiting and done of this view, under the names that count_queues counts by."""
+        path = reverse("inbox:list", args=[self.slug])
+        counted = {"open": self.slug, "waiting": f"{self.slug}:waiting"}
+        return [
+            SegmentLink(
+                segment.label,
+                path if segment.slug == "open" else f"{path}?show={segment.slug}",
+                counted.get(segment.slug, ""),
+                is_current=segment == self.queue.segment,
+            )
+            for segment in SEGMENTS
+        ]
 
-def read_listing(request: HttpRequest, slug: str) -> Listing:
-    """The list that a URL names, without rows. Raises Http404 for a view that is not there."""
+    def url_after(self, cursor: str) -> str:
+        return reverse("inbox:list", args=[self.slug]) + self._query({"cursor": cursor})
+
+    def _query(self, more: dict[str, str]) -> str:
+        segment = self.queue.segment.slug
+        chosen = {
+            "show": "" if segment == "open" else segment,
+            "q": self.search,
+            **more,
+        }
+        query = urlencode({name: value for name, value in chosen.items() if value})
+        return f"?{query}" if query else ""
+
+
+def read_listing(
+    request: HttpRequest, slug: str, *, show: str | None = None
+) -> Listing:
+    """The list that a URL names, without rows. Raises Http404 for a view that is not there.
+
+    show: its segment; what the URL says if None.
+    """
     agent: Agent = request.user  # type: ignore[assignment]  # behind agent_page
-    queues = load_queues(agent)
-    queue = queues.find(slug).showing(request.GET.get("show", ""))
+    channels = list(Channel.objects.order_by("name", "pk"))
+    tags = list(Tag.objects.order_by("name"))
+    queues = queues_of(agent, channels=channels, tags=tags[:MAX_TAGS], at=now())
+    queue = queues.find(slug).showing(
+        request.GET.get("show", "") if show is None else show
+    )
     search = (
         request.GET.get("q", "").replace("\x00", "").strip()[:MAX_SEARCH_CHARACTERS]
     )
-    tags = {tag.pk: tag for tag in Tag.objects.all()}
-    return Listing(queue, queues, tags, search)
+    return Listing(queue, queues, channels, {tag.pk: tag for tag in tags}, search)
 
 
 def with_rows(listing: Listing, agent: Agent, *, cursor: str = "") -> Listing:
@@ -88,12 +132,8 @@ def with_rows(listing: Listing, agent: Agent, *, cursor: str = "") -> Listing:
     next_url = ""
     if len(page) > PAGE_SIZE:
         page.pop()
-        joint = "&" if listing.parameters else "?"
-        next_url = f"{listing.url}{joint}cursor={cursor_of(listing.queue, page[-1])}"
-    rows = _build(listing, page)
-    return Listing(
-        listing.queue, listing.queues, listing.tags, listing.search, rows, next_url
-    )
+        next_url = listing.url_after(cursor_of(listing.queue, page[-1]))
+    return replace(listing, rows=_build(listing, page), next_url=next_url)
 
 
 def rows_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]:

@@ -184,6 +184,7 @@ def _count(agent: Agent, queues: Queues) -> dict[str, int]:
     conditions = {queue.slug: queue.condition for queue in queues if queue.is_counted}
     conditions["mine:waiting"] = Q(assignee=agent) & WAITING
     conditions["unassigned:waiting"] = Q(assignee__isnull=True) & WAITING
+    conditions["all:waiting"] = WAITING
     conditions["unread"] = (
         OPEN & Q(unread__gt=0) & (Q(assignee=agent) | Q(assignee__isnull=True))
     )

@@ -87,6 +87,16 @@ class Bubble:
     event_icon: str = ""
     can_discard: bool = False
 
+    @property
+    def speaker(self) -> str:
+        """Who wrote it for us, in words: what icons and sides say to those who see them."""
+        return self.message.author_name or (str(self.kind.label) if self.kind else "Dexra")
+
+    @property
+    def shows_meta(self) -> bool:
+        """Time and status stand under the last of a group, and under whatever is on its way."""
+        return self.ends or (self.mark is not None and self.mark.icon == "clock")
+
 
 @dataclass(frozen=True, slots=True)
 class Thread:
@@ -95,6 +105,12 @@ class Thread:
     conversation: Conversation
     bubbles: list[Bubble] = field(default_factory=list)
     older: str = ""
+
+    @property
+    def native_url(self) -> str:
+        """Where the channel itself shows this conversation."""
+        channel, identity = self.conversation.channel, self.conversation.identity
+        return channel.adapter.native_url(channel, identity.external_id)
 
 
 def newest(conversation: Conversation) -> Thread:

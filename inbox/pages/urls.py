@@ -1,8 +1,24 @@
 from django.urls import URLPattern, path
 
-from inbox.pages import conversations
+from inbox.pages import conversations, messages
 
 app_name = "inbox"
 urlpatterns: list[URLPattern] = [
     path("", conversations.home, name="home"),
+    path("counts/", conversations.refresh_counts, name="counts"),
+    path("banner/", conversations.refresh_banner, name="banner"),
+    path("c/<int:pk>/messages/", messages.messages, name="messages"),
+    path("c/<int:pk>/notes/", messages.note, name="note"),
+    path("c/<int:pk>/composer/", conversations.show_composer, name="composer"),
+    path("c/<int:pk>/assign/", conversations.assign, name="assign"),
+    path("c/<int:pk>/close/", conversations.close, name="close"),
+    path("c/<int:pk>/reopen/", conversations.reopen, name="reopen"),
+    path("c/<int:pk>/read/", conversations.read, name="read"),
+    path("messages/<int:pk>/retry/", messages.retry, name="retry"),
+    path("messages/<int:pk>/discard/", messages.discard, name="discard"),
+    path("<slug:view>/", conversations.list_conversations, name="list"),
+    path("<slug:view>/rows/", conversations.refresh_rows, name="rows"),
+    path(
+        "<slug:view>/c/<int:pk>/", conversations.show_conversation, name="conversation"
+    ),
 ]

@@ -1,0 +1,84 @@
+"""Keys of the REST API: made here, shown once, revoked here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from inbox.models import ApiKey
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+    list_display = [
+        "name",
+        "prefix",
+        "created_by",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "is_usable",
+    ]
+    list_select_related = ["created_by"]
+    search_fields = ["name", "prefix"]
+    fields = ["name", "expires_at"]
+    actions = ["revoke"]
+
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        shown = ["prefix", "created_by", "created_at", "last_used_at", "revoked_at"]
+        return ["name", "expires_at", *(shown if obj else [])]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ApiKey | None = None
+    ) -> list[str]:
+        return (
+            ["prefix", "created_by", "created_at", "last_used_at", "revoked_at"]
+            if obj
+            else []
+        )
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ApiKey,
+        form: forms.ModelForm[ApiKey],
+        change: bool,
+    ) -> None:
+        """A new key is issued, not saved: only here is it known in the clear."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        issued, key = ApiKey.issue(obj.name, created_by=request.user)  # type: ignore[arg-type]  # signed in
+        issued.expires_at = obj.expires_at
+        issued.save(update_fields=["expires_at"])
+        obj.pk, obj.prefix = issued.pk, issued.prefix
+        obj._state.adding = False
+        request.issued_key = key  # type: ignore[attr-defined]  # read by response_add, this request only
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """The answer itself shows the key: it goes through no cookie, session or redirect."""
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": _("The key of %(name)s") % {"name": obj.name},
+            "opts": self.opts,
+            "key": request.issued_key,  # type: ignore[attr-defined]  # set by save_model
+        }
+        return TemplateResponse(request, "admin/inbox/apikey/issued.html", context)
+
+    @admin.display(description=_("usable"), boolean=True)
+    def is_usable(self, key: ApiKey) -> bool:
+        expired = key.expires_at is not None and key.expires_at <= now()
+        return key.revoked_at is None and not expired
+
+    @admin.action(description=_("Revoke the chosen keys"), permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        queryset.filter(revoked_at=None).update(revoked_at=now())
