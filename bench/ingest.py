@@ -13,8 +13,8 @@ from bench.stage import body, pgbench, web, write_bodies, wrk
 
 INSERT = """
 \\set r random(1, 9000000000000000000)
-insert into channels_meta_rawevent (body, sha256, day, state)
-values ('{body}', sha256(:r::text::bytea), current_date, 'processed') on conflict (sha256, day) do nothing;
+insert into channels_meta_rawevent (body, sha256, day)
+values ('{body}', sha256(:r::text::bytea), current_date) on conflict (sha256, day) do nothing;
 """
 
 

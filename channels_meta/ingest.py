@@ -29,12 +29,15 @@ from inbox.bell import ring
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+WRITERS = 2
 BATCH_ROWS = 500
 BATCH_BYTES = 8 * 1024 * 1024
 # What may wait for a write before we answer 503 and Meta comes again.
 QUEUE_ROWS = 5000
 QUEUE_BYTES = 64 * 1024 * 1024
 WRITE_TIMEOUT_MS = 4000  # Meta waits 5 s
+# Under load the bell rings this often (seconds), not after every write.
+RING_SECONDS = 0.002
 
 INSERT = """
 insert into channels_meta_rawevent (body, sha256, day)
@@ -62,14 +65,18 @@ class _Waiting:
 
 
 class Batcher:
-    """Group commit: one writer per event loop, one connection."""
+    """Group commit: a few writers per event loop, each with a connection of its own.
+
+    While one waits for its commit, the next fills: one connection would leave PostgreSQL idle
+    between a commit and the following statement.
+    """
 
     def __init__(self) -> None:
         self._queue: deque[_Waiting] = deque()
         self._queued_bytes = 0
-        self._writer: asyncio.Task[None] | None = None
-        self._connection: psycopg.AsyncConnection[Any] | None = None
         self._bell = _Bell()
+        self._idle = [_Writer() for _ in range(WRITERS)]
+        self._busy: set[asyncio.Task[None]] = set()
 
     async def put(self, body: bytes) -> None:
         """Return once the body is committed. Raises Full, or psycopg.Error if it cannot be."""
@@ -81,22 +88,20 @@ class Batcher:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(body, hashlib.sha256(body).digest(), written))
         self._queued_bytes += len(body)
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write_all())
+        if self._idle:
+            task = asyncio.create_task(self._write_all(self._idle.pop()))
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
         await written
 
-    async def _write_all(self) -> None:
-        while self._queue:
+    async def _write_all(self, writer: _Writer) -> None:
+        try:
             await asyncio.sleep(0)  # let what is already on the wire join
-            batch = self._take()
-            try:
-                await self._write(batch)
-            except (psycopg.Error, OSError) as error:
-                await self._after_failure(batch, error)
-            else:
-                for waiting in batch:
-                    _resolve(waiting)
-            self._bell.ring()
+            while self._queue:
+                await writer.write(self._take())
+                self._bell.ring()
+        finally:
+            self._idle.append(writer)
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -109,49 +114,49 @@ class Batcher:
             self._queued_bytes -= len(batch[-1].body)
         return batch
 
-    async def _write(self, batch: list[_Waiting]) -> None:
-        connection = await self._connect()
-        bodies = [waiting.body for waiting in batch]
-        await connection.execute(
-            INSERT, (bodies, [waiting.sha256 for waiting in batch])
-        )
 
-    async def _after_failure(self, batch: list[_Waiting], error: Exception) -> None:
-        """A dead connection fails the batch; otherwise each row is tried alone."""
-        logger.error(
-            "ingest.write_failed rows=%s error=%s", len(batch), type(error).__name__
-        )
-        is_alive = self._connection is not None and not self._connection.closed
-        if isinstance(error, psycopg.OperationalError) or not is_alive:
-            await self._drop_connection()
-            await self._retry_once(batch)
-            return
-        for waiting in batch:
-            try:
-                await self._write([waiting])
-            except (psycopg.Error, OSError) as alone:
-                _resolve(waiting, alone)
-            else:
-                _resolve(waiting)
+class _Writer:
+    """One connection, which is replaced when it dies."""
 
-    async def _retry_once(self, batch: list[_Waiting]) -> None:
-        """The connection may have died of old age: one fresh one, then Meta has to come again."""
+    def __init__(self) -> None:
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def write(self, batch: list[_Waiting]) -> None:
+        """Commit a batch and resolve what waits for it. Never raises for a bad row or connection."""
         try:
-            await self._write(batch)
-        except (psycopg.Error, OSError) as error:
+            await self._insert(batch)
+        except psycopg.OperationalError:
+            # It may have died of old age: one fresh connection, then Meta has to come again.
             await self._drop_connection()
-            for waiting in batch:
-                _resolve(waiting, error)
+            await self._write_singly([batch])
+        except psycopg.Error:
+            await self._write_singly([[waiting] for waiting in batch])
         else:
-            for waiting in batch:
-                _resolve(waiting)
+            _resolve(batch)
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+    async def _write_singly(self, batches: list[list[_Waiting]]) -> None:
+        """What a failed statement held, each part on its own: one bad row fails alone."""
+        for batch in batches:
+            try:
+                await self._insert(batch)
+            except (psycopg.Error, OSError) as error:
+                logger.error(
+                    "ingest.not_written rows=%s error=%s",
+                    len(batch),
+                    type(error).__name__,
+                )
+                await self._drop_connection()
+                _resolve(batch, error)
+            else:
+                _resolve(batch)
+
+    async def _insert(self, batch: list[_Waiting]) -> None:
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
                 **_connection_parameters(), autocommit=True, prepare_threshold=0
             )
-        return self._connection
+        columns = ([w.body for w in batch], [w.sha256 for w in batch])
+        await self._connection.execute(INSERT, columns)
 
     async def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -159,19 +164,15 @@ class Batcher:
                 await self._connection.close()
         self._connection = None
 
-    async def close(self) -> None:
-        if self._writer is not None:
-            await asyncio.wait({self._writer}, timeout=3)
-        await self._drop_connection()
 
-
-def _resolve(waiting: _Waiting, error: Exception | None = None) -> None:
-    if waiting.written.done():
-        return  # the client hung up
-    if error is None:
-        waiting.written.set_result(None)
-    else:
-        waiting.written.set_exception(error)
+def _resolve(batch: list[_Waiting], error: Exception | None = None) -> None:
+    for waiting in batch:
+        if waiting.written.done():
+            continue  # the client hung up
+        if error is None:
+            waiting.written.set_result(None)
+        else:
+            waiting.written.set_exception(error)
 
 
 def _connection_parameters() -> dict[str, Any]:
@@ -201,6 +202,7 @@ class _Bell:
         while True:
             self._again = False
             await self._ring_once()
+            await asyncio.sleep(RING_SECONDS)
             if not self._again:
                 return
 
@@ -226,7 +228,7 @@ def is_signed(body: bytes, header: bytes) -> bool:
     given = header.removeprefix(b"sha256=")
     matches = False
     for secret in (*settings.META_APP_SECRET, *settings.META_INSTAGRAM_APP_SECRET):
-        expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+        expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()
         matches |= hmac.compare_digest(expected, given)
     return matches and header != given
 

@@ -48,7 +48,8 @@ async def application(
         await stream(scope, receive, send)
         return
     try:
-        body = await asyncio.wait_for(_read_body(scope, receive), BODY_SECONDS)
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _read_body(scope, receive)
     except TooLarge:
         await answer(send, 413, b"larger than 10 MB")
         return
@@ -70,18 +71,16 @@ async def _read_body(scope: MutableMapping[str, Any], receive: Receive) -> bytes
         raise TooLarge
     chunks: list[bytes] = []
     size = 0
-    more = True
-    while more:
+    while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionError
-        chunk = message.get("body", b"")
-        size += len(chunk)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
         if size > MAX_BODY_BYTES:
             raise TooLarge
-        chunks.append(chunk)
-        more = message.get("more_body", False)
-    return b"".join(chunks)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
