@@ -56,7 +56,7 @@ class DexraAdminSite(AdminSite):
             "name": _("Open the inbox"),
             "object_name": "Inbox",
             "perms": {"add": False, "change": False, "delete": False, "view": True},
-            "admin_url": reverse("inbox:home"),
+            "admin_url": reverse("inbox:list", args=["mine"]),
             "add_url": None,
             "view_only": True,
         }

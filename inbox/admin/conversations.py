@@ -27,7 +27,6 @@ class ConversationAdmin(Kept, admin.ModelAdmin[Conversation]):
         "status",
         "assignee",
         "reply_window",
-        "unread",
         "last_message_at",
         "in_inbox",
     ]
@@ -88,6 +87,7 @@ class ConversationAdmin(Kept, admin.ModelAdmin[Conversation]):
         (_("History"), {"fields": ["created_at", "last_message_at", "closed_at"]}),
     )
     readonly_fields = ["in_inbox", "contact", "tag_names", "reply_window"]
+    view_on_site = False
     change_form_template = "admin/inbox/conversation/change_form.html"
 
     def change_view(
@@ -134,4 +134,4 @@ class ConversationAdmin(Kept, admin.ModelAdmin[Conversation]):
     @admin.display(description=_("inbox"))
     def in_inbox(self, conversation: Conversation) -> SafeString:
         url = conversation.get_absolute_url()
-        return format_html('<a href="{}">{}</a>', url, _("Open in the inbox"))
+        return format_html('<a href="{}">{}</a>', url, _("Open"))

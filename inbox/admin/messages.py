@@ -87,6 +87,4 @@ class MessageAdmin(Kept, admin.ModelAdmin[Message]):
         if message.conversation_id is None:
             return "-"
         url = reverse("inbox:conversation", args=["all", message.conversation_id])
-        return format_html(
-            '<a href="{}#m-{}">{}</a>', url, message.pk, _("Open in the inbox")
-        )
+        return format_html('<a href="{}#m-{}">{}</a>', url, message.pk, _("Open"))

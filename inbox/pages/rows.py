@@ -134,7 +134,7 @@ def snippet_of(conversation: Conversation) -> Snippet:
     source = str(last.get("source", ""))
     if source in _SOURCE_ICONS:
         return Snippet(words, _SOURCE_ICONS[Source(source)])
-    return Snippet(_("You: %(text)s") % {"text": words}, "reply dx-flip")
+    return Snippet(_("You: %(text)s") % {"text": words}, "reply")
 
 
 def _words_of(kind: str, text: str) -> str:

@@ -90,7 +90,9 @@ class Bubble:
     @property
     def speaker(self) -> str:
         """Who wrote it for us, in words: what icons and sides say to those who see them."""
-        return self.message.author_name or (str(self.kind.label) if self.kind else "Dexra")
+        return self.message.author_name or (
+            str(self.kind.label) if self.kind else "Dexra"
+        )
 
     @property
     def shows_meta(self) -> bool:

@@ -36,10 +36,14 @@ def icon(name: str, css: str = "") -> SafeString:
 
 @register.filter
 def initials(name: str) -> str:
-    """Two letters of a name: "Salma El Idrissi" is SE, "نورة" is ن, "@lina" is L."""
-    words = [word for word in name.replace("@", " ").split() if word[0].isalnum()]
-    letters = [word[0] for word in words[:2]]
-    return "".join(letters).upper() or "?"
+    """Two letters of a name: "Salma El Idrissi" is SE, "@lina" is L.
+
+    One where letters have no case: two Arabic ones would join into what is no word.
+    """
+    letters = [word[0] for word in name.replace("@", " ").split() if word[0].isalnum()]
+    if letters and letters[0].upper() == letters[0].lower():
+        return letters[0]
+    return "".join(letters[:2]).upper() or "?"
 
 
 @register.filter

@@ -1,0 +1,114 @@
+// The inbox page: what the stream, the clock and htmx tell goes to whom it concerns.
+
+import { hideBanner, replaceSlot, showBanner } from "./banner.js";
+import { startClock } from "./clock.js";
+import { refreshComposer, startComposer } from "./compose.js";
+import { ask, copy, parse } from "./fragments.js";
+import { startKeys } from "./keys.js";
+import { listen } from "./live.js";
+import { allRows, currentRow, markCurrent, noteChanged, noteCounts, refreshRows, refreshVisible, reloadList, startRows } from "./rows.js";
+import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
+
+const TOAST_MS = 6000;
+const root = document.getElementById("inbox");
+const isNarrow = matchMedia("(max-width: 1120px)");
+
+// --- live ------------------------------------------------------------------------------------
+
+listen(root.dataset.stream, root.dataset.since, {
+  conversation: ({ id }) => noteChanged(id),
+  thread: ({ id, rev }) => noteRevision(id, rev),
+  counts: noteCounts,
+  channel: async () => {
+    const response = await ask(root.dataset.bannerUrl).catch(() => null);
+    if (response?.ok) replaceSlot(parse(await response.text()).firstElementChild);
+    refreshComposer();
+  },
+  reset: catchUp,
+  paused: () => showBanner("paused"),
+  resumed: () => hideBanner("paused"),
+  poll: catchUp,
+});
+
+function catchUp() {
+  reloadList();
+  refreshThread();
+  noteCounts();
+}
+
+addEventListener("offline", () => showBanner("offline"));
+addEventListener("online", () => hideBanner("offline"));
+
+startClock({ rowPassed: (id) => refreshRows([id]), windowPassed: () => refreshComposer() });
+
+// --- htmx ------------------------------------------------------------------------------------
+
+let nextRow = null;
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "main") {
+    root.dataset.pane = openConversation() ? "thread" : "list";
+    markCurrent();
+    followLog();
+    document.dispatchEvent(new Event("dexra:opened"));
+  }
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt.matches("#thread-head form")) {
+    nextRow = currentRow()?.nextElementSibling ?? currentRow()?.previousElementSibling ?? null;
+  }
+});
+document.addEventListener("dexra:thread", () => {
+  refreshThread();
+  refreshComposer();
+  // After Done the next one is at hand.
+  if (openConversation() && !currentRow()) nextRow?.focus();
+  if (!allRows().length) reloadList();
+});
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status === 401) showBanner("signed-out");
+  else document.getElementById("toasts").append(copy("tpl-trouble"));
+});
+document.addEventListener("htmx:sendError", () => showBanner("offline"));
+
+// --- panes, toasts ---------------------------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#panel-toggle, #panel-close")) togglePanel();
+  const back = event.target.closest(".dx-back");
+  if (back && allRows().length) {
+    event.preventDefault();
+    root.dataset.pane = "list";
+    history.replaceState(history.state, "", back.href);
+    currentRow()?.focus();
+  }
+  if (event.target.closest("#view-menu a")) document.getElementById("view-menu").hidePopover();
+});
+
+function togglePanel() {
+  const other = isNarrow.matches ? "open" : "closed";
+  if (root.dataset.panel === other) delete root.dataset.panel;
+  else root.dataset.panel = other;
+}
+isNarrow.addEventListener("change", () => delete root.dataset.panel);
+
+new MutationObserver((changes) => {
+  for (const toast of changes.flatMap((change) => [...change.addedNodes])) {
+    if (toast.nodeType === Node.ELEMENT_NODE) dismissLater(toast);
+  }
+}).observe(document.getElementById("toasts"), { childList: true });
+for (const toast of document.getElementById("toasts").children) dismissLater(toast);
+
+function dismissLater(toast) {
+  let timer = setTimeout(() => toast.remove(), TOAST_MS);
+  const pause = () => clearTimeout(timer);
+  const resume = () => (timer = setTimeout(() => toast.remove(), TOAST_MS));
+  for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, pause);
+  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, resume);
+}
+
+startThread();
+startRows();
+startComposer();
+startKeys();
+document.addEventListener("visibilitychange", () => document.hidden || refreshVisible());
