@@ -100,15 +100,11 @@ def _judge(status: int) -> Failure | None:
 
 async def _keep_start(answer: aiohttp.ClientResponse, outcome: Outcome) -> None:
     """Read an answer up to the limit; what goes on beyond it costs the connection, not us."""
-    read = bytearray()
-    while len(read) < MAX_ANSWER_BYTES:
-        chunk = await answer.content.read(MAX_ANSWER_BYTES - len(read))
-        if not chunk:
-            break
-        read += chunk
-        if len(outcome.response) < KEPT_ANSWER_BYTES:
-            kept = bytes(read[:KEPT_ANSWER_BYTES])
-            outcome.response = kept.decode("utf-8", "replace").replace("\x00", "")
+    read = b""
+    while len(read) < MAX_ANSWER_BYTES and not answer.content.at_eof():
+        read += await answer.content.read(MAX_ANSWER_BYTES - len(read))
+        kept = read[:KEPT_ANSWER_BYTES].decode("utf-8", "replace")
+        outcome.response = kept.replace("\x00", "")
 
 
 def _classify(error: Exception) -> Failure:

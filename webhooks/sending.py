@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -113,11 +114,9 @@ select l.endpoint_id, d.id, d.event_id, d.conversation_id, d.attempts, e.body
 # comes after somebody else took over, or after a resend began anew, is nobody's.
 RECORD = """
   with k as (
-       select * from unnest(
-            %(ids)s::bigint[], %(attempts)s::int[], %(states)s::text[], %(delays)s::float8[],
-            %(statuses)s::int[], %(errors)s::text[], %(started)s::timestamptz[],
-            %(durations)s::int[], %(responses)s::text[])
-            k(id, attempts, state, delay, status, error, started_at, duration_ms, response)),
+       select * from json_to_recordset(%(results)s::json)
+            k(id bigint, attempts int, state text, delay float8, status int, error text,
+              started_at timestamptz, duration_ms int, response text)),
        done as (
        update webhooks_delivery d
           set state = k.state, attempts = k.attempts, last_status = k.status,
@@ -216,6 +215,20 @@ class Result:
     state: str
     delay: timedelta | None
 
+    def as_row(self) -> dict[str, Any]:
+        """The columns of RECORD."""
+        return {
+            "id": self.due.id,
+            "attempts": self.due.attempts + 1,
+            "state": self.state,
+            "delay": _seconds(self.delay),
+            "status": self.outcome.status,
+            "error": self.outcome.failure or "",
+            "started_at": self.outcome.started_at.isoformat(),
+            "duration_ms": self.outcome.duration_ms,
+            "response": self.outcome.response,
+        }
+
 
 class Dispatcher:
     """Serves endpoints until nothing is due to any of them, or its time is over."""
@@ -301,26 +314,35 @@ class Dispatcher:
 
     def _start(self, lane: Lane) -> None:
         """Send as much as the lane lets through."""
-        while not self._is_closing and (due := lane.take()):
-            self._under_way += 1
+        while due := self._take(lane):
             self._group.create_task(self._deliver(lane, due))
+
+    def _take(self, lane: Lane) -> Due | None:
+        if self._is_closing:
+            return None
         if not lane.is_dry and not lane.firsts:
             self._woken.set()
+        due = lane.take()
+        self._under_way += due is not None
+        return due
 
-    async def _deliver(self, lane: Lane, due: Due) -> None:
-        outcome = await post(
-            self._session,
-            lane.url,
-            event_id=due.event_id,
-            body=due.body,
-            keys=lane.keys,
-        )
-        self._results.append(_judge(lane, due, outcome))
-        lane.free(due)
-        self._under_way -= 1
+    async def _deliver(self, lane: Lane, due: Due | None) -> None:
+        """One delivery after the other, for as long as the lane lets any through."""
+        while due:
+            outcome = await post(
+                self._session,
+                lane.url,
+                event_id=due.event_id,
+                body=due.body,
+                keys=lane.keys,
+            )
+            self._results.append(_judge(lane, due, outcome))
+            lane.free(due)
+            self._under_way -= 1
+            due = self._take(lane)
+            if len(self._results) >= GROUP or not self._under_way:
+                self._woken.set()
         self._start(lane)
-        if len(self._results) >= GROUP or not self._under_way:
-            self._woken.set()
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -328,7 +350,8 @@ class Dispatcher:
         """Write what is over: deliveries with their attempts, then what it says of endpoints."""
         results, self._results = self._results, []
         if results:
-            rows = await self._execute(RECORD, **_columns_of(results))
+            told = json.dumps([result.as_row() for result in results])
+            rows = await self._execute(RECORD, results=told)
             recorded = {row[0] for row in rows}
             for result in results:
                 result.lane.held.discard(result.due.id)
@@ -410,23 +433,6 @@ def _judge(lane: Lane, due: Due, outcome: Outcome) -> Result:
 def _disable(lane: Lane, reason: str) -> None:
     logger.error("endpoint.disabled endpoint=%s reason=%s", lane.endpoint_id, reason)
     lane.health.disable(Endpoint.Reason(reason).value)
-
-
-def _columns_of(results: Iterable[Result]) -> dict[str, list[Any]]:
-    """The parameters of RECORD."""
-    results = list(results)
-    outcomes = [result.outcome for result in results]
-    return {
-        "ids": [result.due.id for result in results],
-        "attempts": [result.due.attempts + 1 for result in results],
-        "states": [result.state for result in results],
-        "delays": [_seconds(result.delay) for result in results],
-        "statuses": [outcome.status for outcome in outcomes],
-        "errors": [o.failure.value if o.failure else "" for o in outcomes],
-        "started": [outcome.started_at for outcome in outcomes],
-        "durations": [outcome.duration_ms for outcome in outcomes],
-        "responses": [outcome.response for outcome in outcomes],
-    }
 
 
 def _seconds(delay: timedelta | None) -> float | None:
