@@ -33,7 +33,7 @@ KICK_MS = 10_000
 CLAIM_ROWS = 500
 CLAIM_BYTES = 8 * 1024 * 1024
 # A task gives way after this long and rings again.
-RUN_SECONDS = 60
+RUN_SECONDS = 10
 KEPT_FOR = timedelta(days=14)
 PURGE_ROWS = 5000
 # What cannot be stored however often it is tried.

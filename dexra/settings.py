@@ -246,15 +246,19 @@ CELERY_TASK_ROUTES = {
     "inbox.delivery.*": {"queue": "send"},
     "webhooks.sending.*": {"queue": "dispatch"},
 }
+# Sweepers: whatever bell was lost, the rows are found. A ring that nobody heard in time is
+# dropped, or a worker that comes back would find hundreds of them.
 CELERY_BEAT_SCHEDULE = {
-    "drain": {"task": "channels_meta.processing.drain", "schedule": 5},
-    "ring-due-replies": {"task": "inbox.delivery.ring_due", "schedule": 5},
-    "settle-uncertain-replies": {
-        "task": "inbox.delivery.settle_uncertain",
-        "schedule": 10,
+    **{
+        task: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+        for task, seconds in (
+            ("channels_meta.processing.drain", 5),
+            ("inbox.delivery.ring_due", 5),
+            ("inbox.delivery.settle_uncertain", 10),
+            ("webhooks.sending.dispatch", 5),
+            ("inbox.live.republish", 5),
+        )
     },
-    "dispatch": {"task": "webhooks.sending.dispatch", "schedule": 5},
-    "republish": {"task": "inbox.live.republish", "schedule": 5},
     **{
         f"heartbeat-{queue}": {
             "task": "inbox.health.beat",

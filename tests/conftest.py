@@ -73,6 +73,7 @@ def agent(db: None) -> Agent:
 
 
 def make_agent(username: str, **fields: Any) -> Agent:
+    fields = {"is_staff": True, **fields}
     person = Agent.objects.create_user(username, password="secret-of-tests", **fields)
     person.user_permissions.set(
         Permission.objects.filter(

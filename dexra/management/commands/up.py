@@ -136,9 +136,10 @@ class Command(BaseCommand):
         web = Web("web", *web_arguments())
         others = [
             Process("send", *worker_arguments("send", "threads", 16, "send")),
+            Process("work", *worker_arguments("work", "prefork", 2, "drain,default")),
+            # Alone: a flood of customers must not hold up integrators, nor they the customers.
             Process(
-                "work",
-                *worker_arguments("work", "prefork", 2, "drain,dispatch,default"),
+                "dispatch", *worker_arguments("dispatch", "prefork", 1, "dispatch")
             ),
             Process("beat", *BEAT, f"--schedule={folder / 'beat-schedule'}"),
         ]
@@ -180,7 +181,7 @@ class Command(BaseCommand):
             ]
         lines += [
             ("Admin", "/admin/", "channels, people, automations, endpoints"),
-            ("API", "/v1/docs", "for programs; a key: manage.py create_api_key NAME"),
+            ("API", "/v1/schema", "for programs; a key: manage.py create_api_key NAME"),
         ]
         self.say(f"\nDexra runs at {self.style.SUCCESS(base)}")
         if not settings.PUBLIC_IS_LOCAL:
