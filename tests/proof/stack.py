@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +65,17 @@ class Stack:
         return False
 
     def _find(self, name: str) -> list[int]:
-        """Direct children of `up` whose command line has `name`."""
-        return [pid for pid in _children(self.up.pid) if name in _command(pid)]
+        """Children of `up`, and the servers that work in its folder, whose command has `name`."""
+        ours = [pid for pid in _children(self.up.pid) if name in _command(pid)]
+        servers = [
+            pid
+            for pid in (
+                int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()
+            )
+            if name in _command(pid)
+            and _works_in(pid, embedded.find_places(self.folder).state)
+        ]
+        return ours or sorted(servers)
 
 
 @contextmanager
@@ -100,6 +110,9 @@ def running(folder: Path, **environment: str) -> Iterator[Stack]:
             up.wait(40)
         except subprocess.TimeoutExpired:
             os.killpg(up.pid, signal.SIGKILL)
+        state = embedded.find_places(folder).state
+        if not state.is_relative_to(folder):  # root's servers could not reach the folder
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def _wait_until_ready(stack: Stack) -> None:
@@ -122,10 +135,12 @@ def _free_port() -> int:
 
 
 def _children(pid: int) -> list[int]:
-    out = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
-    )
-    return [int(line) for line in out.stdout.split()]
+    with suppress(OSError):
+        return [
+            int(child)
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    return []
 
 
 def _command(pid: int) -> str:
@@ -135,8 +150,12 @@ def _command(pid: int) -> str:
         return ""
 
 
+def _works_in(pid: int, folder: Path) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(folder)
+    return False
+
+
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -104,7 +104,7 @@ def prove(folder: Path, *, events: int, kills: int, seed: int) -> dict[str, Any]
         for victim in rounds:
             if not meta.is_busy():
                 break
-            time.sleep(rng.uniform(0.3, 1.2))
+            time.sleep(rng.uniform(0.2, 0.9))
             if stack.kill(victim):
                 killed.append(victim)
         wait_until(lambda: not meta.is_busy(), seconds=240)
