@@ -119,6 +119,7 @@ def _classify(error: Exception) -> Failure:
 
 # The first that fits; TLS errors are connection errors too, and so are names not found.
 _FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (
+    (aiohttp.InvalidURL, Failure.FORBIDDEN),  # another spelling of an address
     (TimeoutError, Failure.TIMEOUT),
     (aiohttp.ClientSSLError, Failure.TLS),
     (aiohttp.ClientConnectorCertificateError, Failure.TLS),
