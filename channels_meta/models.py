@@ -95,3 +95,23 @@ class RawEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object} {self.pk}"
+
+
+# Django looks for models here; these are a part of their own.
+from channels_meta.sandbox.models import (  # noqa: E402
+    SandboxAccount,
+    SandboxCall,
+    SandboxFault,
+    SandboxMessage,
+    SandboxPerson,
+)
+
+__all__ = [
+    "Credential",
+    "RawEvent",
+    "SandboxAccount",
+    "SandboxCall",
+    "SandboxFault",
+    "SandboxMessage",
+    "SandboxPerson",
+]

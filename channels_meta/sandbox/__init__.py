@@ -1,0 +1,1 @@
+"""Meta, pretended: a Graph API, its people, and the events it posts. Only where SANDBOX is on."""
