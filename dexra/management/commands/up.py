@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import http.client
+import io
 import json
 import os
 import signal
@@ -121,7 +122,7 @@ class Command(BaseCommand):
         # Without a file of its login the demo is not there, or was never finished.
         if demo and (empty or not (folder / "demo.json").exists()):
             with self.step("Demo"):
-                call_command("seed_demo")
+                call_command("seed_demo", stdout=io.StringIO())  # `welcome` says it
         connections.close_all()
 
     def stop(self, _signum: int, _frame: FrameType | None) -> None:
