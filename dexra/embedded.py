@@ -788,15 +788,15 @@ class Hold:
         self.places = find_places(data_dir) if self.needs else None
         self.connection: socket.socket | None = None
         self.keeper: subprocess.Popen[bytes] | None = None
+        if self.places and self.places.state != self.places.data:
+            _say(
+                f"The servers' user cannot enter {self.places.data}, so their data is kept in {self.places.state}"
+            )
 
     def take(self) -> None:
         """Returns when the servers answer. Raises Refused, with the reason."""
         if self.places is None:
             return
-        if self.places.state != self.places.data:
-            _say(
-                f"The servers' user cannot enter {self.places.data}, so their data is kept in {self.places.state}"
-            )
         started, told = time.monotonic(), False
         while not self._ask(self.places):
             if not told and time.monotonic() - started > 3:

@@ -86,8 +86,8 @@ class Command(BaseCommand):
         self.say("Stopped.")
 
     def run(self, folder: Path, *, demo: bool) -> None:
+        hold = embedded.Hold(folder)
         with self.step("Servers"):
-            hold = embedded.Hold(folder)
             hold.take()
         try:
             self.prepare_database(folder, demo=demo)
