@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext_noop as _noop
+from django.utils.translation import gettext_noop as _
 
 from channels_meta.models import Credential
 from channels_meta.sandbox.models import SandboxAccount, SandboxPerson
@@ -27,6 +27,7 @@ class Persona:
     external_id: str
     name: str
     username: str
+    # In English; pages translate it.
     note: str
 
 
@@ -36,39 +37,37 @@ PERSONAS = (
         "6612000000000001",
         "Lina Bennani",
         "lina.example",
-        _noop("has written before"),
+        _("has written before"),
     ),
     Persona(
         "instagram",
         "6612000000000002",
         "Marc Lefèvre",
         "marc.example",
-        _noop("new customer, French"),
+        _("new customer, French"),
     ),
     Persona(
         "instagram",
         "6612000000000003",
         "فاطمة الزهراء",
         "fatima.example",
-        _noop("writes in Arabic"),
+        _("writes in Arabic"),
     ),
     Persona(
         "messenger",
         "7701000000000001",
         "Salma El Idrissi",
         "",
-        _noop("has written before"),
+        _("has written before"),
     ),
     Persona(
         "messenger",
         "7701000000000002",
         "Thomas Girard",
         "",
-        _noop("new customer, French"),
+        _("new customer, French"),
     ),
-    Persona(
-        "messenger", "7701000000000003", "يوسف العلوي", "", _noop("writes in Arabic")
-    ),
+    Persona("messenger", "7701000000000003", "يوسف العلوي", "", _("writes in Arabic")),
 )
 
 

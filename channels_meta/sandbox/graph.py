@@ -18,6 +18,7 @@ from django.utils.timezone import now
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
+from channels_meta.payloads import load
 from channels_meta.sandbox import errors, webhooks
 from channels_meta.sandbox.errors import HOSTS, GraphError, Host
 from channels_meta.sandbox.models import (
@@ -379,7 +380,7 @@ def _note_profile(call: Call, person: SandboxPerson, answer: dict[str, Any]) -> 
 
 def _json(request: HttpRequest) -> dict[str, Any]:
     try:
-        payload = json.loads(request.body)
+        payload = load(request.body)
     except ValueError:
         payload = None
     if not isinstance(payload, dict):

@@ -2,7 +2,7 @@ from django.urls import URLPattern, re_path
 
 from channels_meta.sandbox import graph
 
-GRAPH = r"^graph/(?P<host>facebook|instagram)/(?P<version>v\d+\.\d+)/(?P<node>[^/]+)"
+GRAPH = r"^graph/(?P<host>facebook|instagram)/(?P<version>v\d+\.\d+)/(?P<node>[\w.:-]+)"
 
 app_name = "sandbox"
 urlpatterns: list[URLPattern] = [

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import runpy
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 from django.conf import settings
+from django.urls import Resolver404, resolve
 
 from channels_meta.models import RawEvent
 from channels_meta.processing import drain
@@ -302,8 +304,31 @@ def test_retired_tags_are_refused(person: SandboxPerson) -> None:
     assert answer.json()["error"]["code"] == 100
 
 
+def test_nothing_of_it_is_there_where_the_sandbox_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settings, "SANDBOX", False)
+    patterns = tuple(
+        runpy.run_path(str(settings.BASE_DIR / "dexra/urls.py"))["urlpatterns"]
+    )
+
+    for address in ("/sandbox/", "/sandbox/graph/instagram/v26.0/me"):
+        with pytest.raises(Resolver404):
+            resolve(address, urlconf=patterns)
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"recipient":[],"message":"x"}', b'{"message":{}}']
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"message":{}}',
+        b'{"recipient":[],"message":"x"}',
+        b'{"recipient":{"id":"\\u0000"}}',
+        b'{"recipient":{"id":1},"message":{"text":5}}',
+    ],
 )
 def test_whatever_is_posted_is_answered_with_an_error(
     person: SandboxPerson, body: bytes
