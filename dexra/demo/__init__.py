@@ -1,0 +1,1 @@
+"""A small lively workspace to look at: what people said, playing it, and clearing it away."""
