@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -56,6 +57,7 @@ class ContactAdmin(admin.ModelAdmin[Contact]):
     date_hierarchy = "created_at"
     show_full_result_count = False
     raw_id_fields = ["merged_into"]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     readonly_fields = ["created_at", "in_inbox"]
     inlines = [IdentityInline]
     fieldsets = (
