@@ -161,6 +161,7 @@ def create_agents(login: Login) -> dict[str, Agent]:
         f"{COLLEAGUE}@{EMAIL_DOMAIN}",
         first_name="Yassine",
         last_name="Alaoui",
+        is_staff=True,
     )
     yassine.groups.add(group)
     return {ADMIN: nadia, COLLEAGUE: yassine}
@@ -344,8 +345,11 @@ def _say(scene: Scene, act: Said, at: datetime) -> meta.Data:
 
 def _comment(scene: Scene, act: Commented, at: datetime) -> meta.Data:
     channel = scene.person.channel
-    post_id = f"{channel.external_id}_{secrets.randbelow(10**15)}"
-    comment_id = f"{secrets.randbelow(10**16)}"
+    number = f"180{secrets.randbelow(10**14):014d}"
+    # A Page's posts are named after the Page.
+    is_page = channel.kind == "messenger"
+    post_id = f"{channel.external_id}_{number}" if is_page else number
+    comment_id = f"179{secrets.randbelow(10**14):014d}"
     _show(
         scene,
         comment_id,
