@@ -46,7 +46,7 @@ def ping(endpoint: Endpoint) -> Delivery:
         id=event_id,
         name=EventName.PING,
         occurred_at=moment,
-        body=build_ping(event_id, endpoint_id=endpoint.pk, at=moment),
+        body=build_ping(event_id, endpoint_id=endpoint.pk, at=moment).encode(),
     )
     delivery = Delivery.objects.create(event=event, endpoint=endpoint)
     transaction.on_commit(kick)

@@ -36,13 +36,13 @@ _PART_EXTRAS = ("coordinates", "sticker_id", "emoji")
 _INTERNAL = {"identity_id", "status"}
 
 # Non-ASCII stays as it is: smaller, and legible in a log.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def build_body(
     event_id: str, event: Event, snapshot: Snapshot, *, sequence: int | None
-) -> bytes:
-    """The bytes that are stored, signed and sent."""
+) -> str:
+    """What is stored as UTF-8, and so signed and sent."""
     account = snapshot.accounts[event.channel_id]
     return encode(
         {
@@ -57,7 +57,7 @@ def build_body(
     )
 
 
-def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> bytes:
+def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> str:
     """An event about nothing, to see whether an endpoint listens."""
     return encode(
         {
@@ -70,10 +70,6 @@ def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> bytes:
             "data": {"endpoint_id": str(endpoint_id)},
         }
     )
-
-
-def encode(body: Json) -> bytes:
-    return _encode(body).encode()
 
 
 def format_moment(moment: datetime) -> str:
@@ -205,7 +201,7 @@ def _gone(message_id: int, *, type_: str = "text", sent_at: str | None = None) -
     }
 
 
-def erase_content(body: bytes) -> bytes:
+def erase_content(body: str) -> str:
     """The same event without what its message said. Ids, kind and moments stay."""
     event: Json = json.loads(body)
     message = event["data"]["message"]

@@ -14,40 +14,41 @@ from django.db import connection, transaction
 from inbox.events import Event, EventName
 from webhooks import snapshots
 from webhooks.models import new_event_id
-from webhooks.payloads import build_body, erase_content
+from webhooks.payloads import build_body, encode, erase_content
 from webhooks.sending import kick
 from webhooks.snapshots import Snapshot
 
-ADD_EVENTS = """
-insert into webhooks_event
-       (id, name, conversation_id, message_id, sequence, occurred_at, body)
-select * from unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[],
-                     %s::timestamptz[], %s::bytea[])
-"""
-
-# Ids are given in the order of the events: within a conversation, that of their sequence.
-ADD_DELIVERIES = """
+# Rows as JSON: psycopg writes one large text four times faster than arrays of small ones.
+# Event ids rise, and so a conversation's deliveries get their ids in the order of its events.
+ADD = """
+  with k as (
+       select * from json_to_recordset(%s)
+              k(id text, name text, channel_id bigint, conversation_id bigint, message_id bigint,
+                sequence bigint, occurred_at timestamptz, body text)),
+       added as (
+       insert into webhooks_event
+              (id, name, conversation_id, message_id, sequence, occurred_at, body)
+       select id, name, conversation_id, message_id, sequence, occurred_at,
+              convert_to(body, 'UTF8') from k),
+       e as materialized (
+       select e.id, e.events, array(select c.channel_id from webhooks_endpoint_channels c
+                                     where c.endpoint_id = e.id) as channels
+         from webhooks_endpoint e)
 insert into webhooks_delivery (endpoint_id, event_id, conversation_id, state, attempts, last_error)
-select endpoint_id, event_id, conversation_id, 'pending', 0, ''
-  from unnest(%s::bigint[], %s::text[], %s::bigint[]) with ordinality
-       k(endpoint_id, event_id, conversation_id, n)
- order by n
-"""
-
-ENDPOINTS = """
-select e.id, e.events,
-       array(select c.channel_id from webhooks_endpoint_channels c where c.endpoint_id = e.id)
-  from webhooks_endpoint e order by e.id
+select e.id, k.id, k.conversation_id, 'pending', 0, ''
+  from k join e on (e.events = '{}' or k.name = any(e.events))
+               and (e.channels = '{}' or k.channel_id = any(e.channels))
+ order by k.id, e.id
 """
 
 BODIES_OF = """
-select id, body from webhooks_event
+select id, convert_from(body, 'UTF8') from webhooks_event
  where message_id = any(%s) and erased_at is null order by id for update
 """
 
 REWRITE = """
-update webhooks_event e set body = k.body, erased_at = now()
-  from unnest(%s::text[], %s::bytea[]) k(id, body) where e.id = k.id
+update webhooks_event e set body = convert_to(k.body, 'UTF8'), erased_at = now()
+  from unnest(%s::text[], %s::text[]) k(id, body) where e.id = k.id
 """
 
 # Receivers may have answered with what we sent them.
@@ -80,25 +81,24 @@ def publish(sender: object, events: Sequence[Event], **_: object) -> None:
             e.details["identity_id"] for e in events if "identity_id" in e.details
         },
     )
-    ids = [new_event_id() for _event in events]
-    rows = [
-        (
-            event_id,
-            event.name.value,
-            event.conversation_id,
-            event.message_id,
-            number,
-            event.occurred_at,
-            build_body(event_id, event, snapshot, sequence=number),
+    rows = []
+    for event, number in zip(events, numbers, strict=True):
+        event_id = new_event_id()
+        rows.append(
+            {
+                "id": event_id,
+                "name": event.name.value,
+                "channel_id": event.channel_id,
+                "conversation_id": event.conversation_id,
+                "message_id": event.message_id,
+                "sequence": number,
+                "occurred_at": event.occurred_at.isoformat(),
+                "body": build_body(event_id, event, snapshot, sequence=number),
+            }
         )
-        for event_id, event, number in zip(ids, events, numbers, strict=True)
-    ]
     with connection.cursor() as cursor:
-        cursor.execute(ADD_EVENTS, _columns(rows))
-        cursor.execute(ENDPOINTS)
-        owed = _owed(ids, events, cursor.fetchall())
-        if owed:
-            cursor.execute(ADD_DELIVERIES, _columns(owed))
+        cursor.execute(ADD, [encode(rows)])
+        if cursor.rowcount:
             transaction.on_commit(kick)
 
 
@@ -118,33 +118,11 @@ def _number(events: Sequence[Event], snapshot: Snapshot) -> list[int | None]:
     return numbers
 
 
-def _owed(
-    ids: Sequence[str], events: Sequence[Event], endpoints: Sequence[tuple[Any, ...]]
-) -> list[tuple[int, str, int | None]]:
-    """(endpoint, event, conversation) for every endpoint that wants an event, in their order."""
-    wanting: dict[tuple[EventName, int], list[int]] = {}
-    owed = []
-    for event_id, event in zip(ids, events, strict=True):
-        key = (event.name, event.channel_id)
-        if key not in wanting:
-            wanting[key] = [
-                endpoint_id
-                for endpoint_id, names, channel_ids in endpoints
-                if (not names or event.name.value in names)
-                and (not channel_ids or event.channel_id in channel_ids)
-            ]
-        for endpoint_id in wanting[key]:
-            owed.append((endpoint_id, event_id, event.conversation_id))
-    return owed
-
-
 def erase(sender: object, message_ids: Sequence[int], **_: object) -> None:
     """Forget what these messages said: in events, in receivers' answers, in the echo page."""
     with connection.cursor() as cursor:
         cursor.execute(BODIES_OF, [list(message_ids)])
-        rewritten = [
-            (row[0], erase_content(bytes(row[1]))) for row in cursor.fetchall()
-        ]
+        rewritten = [(row[0], erase_content(row[1])) for row in cursor.fetchall()]
         if not rewritten:
             return
         ids = [event_id for event_id, _body in rewritten]
