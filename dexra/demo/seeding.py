@@ -233,6 +233,7 @@ def open_scene(
     contact = contacts.get(story.name) or Contact.objects.create(
         name=story.name,
         email=story.email,
+        email_verified_at=now() if story.email else None,
         phone=story.phone,
         attributes=story.attributes,
     )

@@ -48,7 +48,7 @@ STORIES = (
             ),
             Read("21h 10m"),
             Said("18h 34m", "Salam! Wach babouches cuir camel f 38 mazal kaynin?"),
-            Said("18h 33m", picture="bag.png"),
+            Said("18h 33m", picture="babouches.png"),
             Replied(
                 "18h 28m",
                 "Salam Salma! Iyeh, kaynin f 38, b9aw 4. Nqdro nsifto lik ghedda l Casablanca, 35 dh livraison.",
