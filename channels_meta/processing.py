@@ -53,8 +53,7 @@ MARK = """
 update channels_meta_rawevent r
    set state = k.state, object = k.object, outcomes = k.outcomes, error = k.error,
        attempts = r.attempts + 1, processed_at = now()
-  from unnest(%s::bigint[], %s::text[], %s::text[], %s::jsonb[], %s::text[])
-       k(id, state, object, outcomes, error)
+  from json_to_recordset(%s) k(id bigint, state text, object text, outcomes jsonb, error text)
  where r.id = k.id
 """
 
@@ -223,17 +222,17 @@ def _hand_over(routed: Sequence[tuple[Update, Arrival]]) -> dict[Key, Known]:
 
 def _mark(rows: Sequence[Journalled]) -> None:
     table = [
-        (
-            row.id,
-            str(row.state),
-            row.object,
-            json.dumps(row.outcomes),
-            "\n".join(row.errors),
-        )
+        {
+            "id": row.id,
+            "state": str(row.state),
+            "object": row.object,
+            "outcomes": row.outcomes,
+            "error": "\n".join(row.errors),
+        }
         for row in rows
     ]
     with connection.cursor() as cursor:
-        cursor.execute(MARK, [list(column) for column in zip(*table, strict=True)])
+        cursor.execute(MARK, [json.dumps(table)])
 
 
 # --- forget --------------------------------------------------------------------------------------

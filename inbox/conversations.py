@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from celery import shared_task
 from django.db import connection, transaction
@@ -29,14 +32,24 @@ MAX_NOTE_CHARACTERS = 10_000
 REPUBLISH_SPAN = timedelta(seconds=15)
 
 # What a list row shows is the newest message as it is now: recomputed, never patched, so that
-# late, edited and unsent messages leave no trace that is not true.
-REFRESH = """
+# late, edited and unsent messages leave no trace that is not true. One statement for all that a
+# conversation's row keeps: it has many indexes, and every update of it pays for each.
+TOUCH = """
 update inbox_conversation c
    set revision = c.revision + 1,
        updated_at = now(),
        last_message = coalesce(m.preview, '{}'),
-       last_message_at = coalesce(m.sent_at, c.last_message_at)
-  from unnest(%s::bigint[]) i(id)
+       last_message_at = coalesce(m.sent_at, c.last_message_at),
+       unread = c.unread + k.unread,
+       waiting_since = case
+           when k.answered_at >= coalesce(k.waiting_since, c.waiting_since) then null
+           else coalesce(c.waiting_since, k.waiting_since) end,
+       referral = coalesce(k.referral, c.referral),
+       last_inbound_at = greatest(c.last_inbound_at, k.acted_at),
+       window_expires_at = greatest(c.window_expires_at, k.expires_at)
+  from json_to_recordset(%s)
+       k(id bigint, unread int, waiting_since timestamptz, answered_at timestamptz, referral jsonb,
+         acted_at timestamptz, expires_at timestamptz)
   left join lateral (
        select m.sent_at,
               jsonb_build_object('id', m.id, 'direction', m.direction, 'source', m.source,
@@ -44,25 +57,62 @@ update inbox_conversation c
                   'text', left(case when m.status = 'failed' then m.error_detail else m.content end, 160)
               ) as preview
          from inbox_message m
-        where m.conversation_id = i.id and m.direction in ('in', 'out')
+        where m.conversation_id = k.id and m.direction in ('in', 'out')
         order by m.sent_at desc, m.id desc
         limit 1) m on true
- where c.id = i.id
+ where c.id = k.id
 returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id
 """
 
 
-def refresh(conversation_ids: Sequence[int]) -> None:
-    """Recompute previews, count a revision, and tell open pages after commit.
+@dataclass(slots=True)
+class Touch:
+    """What happened to one conversation, for its row.
+
+    unread: new messages of the person. waiting_since: the first of them. answered_at: our last
+    word. acted_at, expires_at: the identity's reply window.
+    """
+
+    unread: int = 0
+    waiting_since: datetime | None = None
+    answered_at: datetime | None = None
+    referral: Mapping[str, Any] | None = None
+    acted_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def as_row(self, conversation_id: int) -> dict[str, Any]:
+        return {
+            "id": conversation_id,
+            "unread": self.unread,
+            "waiting_since": _iso(self.waiting_since),
+            "answered_at": _iso(self.answered_at),
+            "referral": self.referral,
+            "acted_at": _iso(self.acted_at),
+            "expires_at": _iso(self.expires_at),
+        }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def touch(touches: Mapping[int, Touch]) -> None:
+    """Bring the rows up to date, count a revision, and tell open pages after commit.
 
     Conversations are locked in id order by the caller where there are several.
     """
-    if not conversation_ids:
+    if not touches:
         return
+    rows = [one.as_row(pk) for pk, one in sorted(touches.items())]
     with connection.cursor() as cursor:
-        cursor.execute(REFRESH, [sorted(set(conversation_ids))])
-        rows = cursor.fetchall()
-    live.publish_after_commit(live.Change("conversation", *row) for row in rows)
+        cursor.execute(TOUCH, [json.dumps(rows)])
+        changed = cursor.fetchall()
+    live.publish_after_commit(live.Change("conversation", *row) for row in changed)
+
+
+def refresh(conversation_ids: Iterable[int]) -> None:
+    """The same where nothing is to be counted."""
+    touch({pk: Touch() for pk in conversation_ids})
 
 
 def lock(conversation: Conversation) -> Conversation:

@@ -51,7 +51,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One conversation, or one channel, is not as a page last saw it."""
+    """One conversation, or one channel, is not as a page last saw it.
+
+    It travels as a row of its fields, in this order.
+    """
 
     kind: str  # "conversation" or "channel"
     id: int
@@ -68,19 +71,17 @@ def _client(url: str) -> redis.Redis:
 
 def publish(changes: Iterable[Change]) -> None:
     """Tell every web process. A Redis that is away is logged: pages poll, the sweeper repeats."""
+    rows = [
+        (c.kind, c.id, c.revision, c.channel_id, c.team_id, c.assignee_id)
+        for c in changes
+    ]
+    if not rows:
+        return
+    entry = json.dumps(rows)
     try:
-        with _client(settings.REDIS_URL).pipeline(transaction=False) as pipe:
-            for change in changes:
-                entry = {
-                    "kind": change.kind,
-                    "id": change.id,
-                    "rev": change.revision,
-                    "channel": change.channel_id or "",
-                    "team": change.team_id or "",
-                    "assignee": change.assignee_id or "",
-                }
-                pipe.xadd(STREAM, entry, maxlen=KEPT, approximate=True)  # type: ignore[arg-type]  # redis-py's dict is invariant
-            pipe.execute()
+        _client(settings.REDIS_URL).xadd(
+            STREAM, {"changes": entry}, maxlen=KEPT, approximate=True
+        )
     except redis.RedisError as error:
         logger.warning("live.unheard error=%s", type(error).__name__)
 
@@ -192,7 +193,7 @@ class _Hub:
             reaches_back = True
         if not reaches_back or len(entries) > QUEUE_LIMIT:
             return None
-        return [_parse(entry) for entry in entries]
+        return [change for entry in entries for change in _parse(entry)]
 
     async def _read(self) -> None:
         """Follow the stream for as long as somebody listens; after a break everybody resets."""
@@ -212,8 +213,9 @@ class _Hub:
                     listener.reset()
                 continue
             for _, entries in batches or ():
-                for entry in entries:
-                    entry_id, change = _parse(entry)
+                for entry_id, change in (
+                    pair for entry in entries for pair in _parse(entry)
+                ):
                     position = entry_id
                     if self._is_news(change):
                         for listener in self.listeners:
@@ -234,21 +236,9 @@ class _Hub:
         return newest[0][0].decode() if newest else "0-0"
 
 
-def _parse(entry: Any) -> tuple[str, Change]:
-    entry_id, raw = entry
-    fields = {key.decode(): value.decode() for key, value in raw.items()}
-
-    def number(name: str) -> int | None:
-        return int(fields[name]) if fields.get(name) else None
-
-    return entry_id.decode(), Change(
-        kind=fields["kind"],
-        id=int(fields["id"]),
-        revision=int(fields["rev"]),
-        channel_id=number("channel"),
-        team_id=number("team"),
-        assignee_id=number("assignee"),
-    )
+def _parse(entry: Any) -> list[tuple[str, Change]]:
+    entry_id, fields = entry
+    return [(entry_id.decode(), Change(*row)) for row in json.loads(fields[b"changes"])]
 
 
 _hubs: dict[int, _Hub] = {}

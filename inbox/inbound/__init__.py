@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from django.db import connection, transaction
 
-from inbox.conversations import refresh
+from inbox.conversations import touch
 from inbox.events import emit
 from inbox.inbound.batch import Batch, Key, Known, execute, look_up, mentioned
 from inbox.inbound.changes import (
@@ -103,7 +103,7 @@ def receive(arrivals: Sequence[Arrival]) -> Received:
     apply_receipts(batch)
     apply_unsends(batch)
     move_windows(batch)
-    refresh(sorted(batch.touched))
+    touch(batch.touches)
     emit(batch.events)
     forget_erased(batch)
     _note_last_event(batch)

@@ -143,7 +143,9 @@ def apply_hides(batch: Batch) -> None:
     ]
     if rows:
         found = execute(HIDE, *columns(sorted(rows), 2))
-        batch.touched.update(row[0] for row in found if row[0])
+        for (conversation_id,) in found:
+            if conversation_id is not None:
+                batch.touch(conversation_id)
 
 
 def apply_reactions(batch: Batch) -> None:
@@ -167,7 +169,7 @@ def apply_reactions(batch: Batch) -> None:
         (channel_id, _), known = by_id[message_id]
         if known.conversation_id is None:
             continue
-        batch.touched.add(known.conversation_id)
+        batch.touch(known.conversation_id)
         by_customer = person_of[message_id, actor] == actor
         batch.events.append(
             Event(
@@ -230,7 +232,7 @@ def _tell(batch: Batch, rows: list[tuple[object, ...]], name: EventName) -> None
     for message_id, conversation_id, channel_id, source, *at in rows:
         if conversation_id is None:
             continue
-        batch.touched.add(conversation_id)  # type: ignore[arg-type]  # database rows are untyped
+        batch.touch(conversation_id)  # type: ignore[arg-type]  # database rows are untyped
         batch.events.append(
             Event(
                 name,

@@ -41,10 +41,6 @@ update inbox_message m
  where m.id = k.id
 """
 
-ANSWERED = """
-update inbox_conversation set waiting_since = null where id = any(%s)
-"""
-
 # States in which the channel's word that it has the message is news.
 UNSETTLED = {"queued", "sending", "uncertain", "failed"}
 
@@ -98,7 +94,8 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
             matched.append((arrival, echo, match))
     if times:
         rows = execute(LEARN_TIMES, *columns(sorted(times.items()), 2))
-        batch.touched.update(row[0] for row in rows if row[0])
+        for (conversation_id,) in rows:
+            batch.touch(conversation_id)
     _settle(batch, matched)
     return native
 
@@ -130,7 +127,8 @@ def _same_content(send: OpenSend, echo: Echo) -> bool:
 def _settle(batch: Batch, matched: list[tuple[Arrival, Echo, OpenSend]]) -> None:
     plain: list[tuple[int, str, datetime]] = []
     for arrival, echo, send in matched:
-        batch.touched.add(send.conversation_id)
+        touch = batch.touch(send.conversation_id)
+        touch.answered_at = max(touch.answered_at or echo.sent_at, echo.sent_at)
         if (arrival.channel_id, echo.external_id) in batch.known:
             _settle_singly(
                 batch, send.id, echo
@@ -161,7 +159,6 @@ def _settle(batch: Batch, matched: list[tuple[Arrival, Echo, OpenSend]]) -> None
         )
     if plain:
         execute(SETTLE, *columns(plain, 3))
-        execute(ANSWERED, sorted({send.conversation_id for _, _, send in matched}))
 
 
 def _settle_singly(batch: Batch, message_id: int, echo: Echo) -> None:
@@ -172,7 +169,7 @@ def _settle_singly(batch: Batch, message_id: int, echo: Echo) -> None:
         .get(pk=message_id)
     )
     settle_sent(message, external_id=echo.external_id, sent_at=echo.sent_at)
-    batch.touched.add(message.conversation.pk)
+    batch.touch(message.conversation.pk)
     key = (message.channel_id, echo.external_id)
     batch.known[key] = Known(
         id=message.pk,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from inbox.events import Event, EventName
-from inbox.inbound.batch import Batch, Key, Known, columns, dump, execute
+from inbox.inbound.batch import Batch, Key, Known, columns, dump, execute, execute_rows
 from inbox.inbound.items import Act, Arrival, Echo, InboundMessage, Part
 from inbox.models import Source
 from inbox.search import fold
@@ -16,12 +16,11 @@ from inbox.search import fold
 # message fills it; what was unsent stays empty, what was edited keeps its newer text.
 ADD_MESSAGES = """
 with k as (
-    select * from unnest(
-        %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::jsonb[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::text[])
-      with ordinality
-      k(channel_id, conversation_id, external_id, direction, source, status, type, content, extra,
-        sent_at, received_at, raw_event_id, search_text, n))
+    select row_number() over () as n, *
+      from json_to_recordset(%s)
+           k(channel_id bigint, conversation_id bigint, external_id text, direction text,
+             source text, status text, type text, content text, extra jsonb,
+             sent_at timestamptz, received_at timestamptz, raw_event_id bigint, search_text text))
 insert into inbox_message as m
        (channel_id, conversation_id, external_id, direction, source, status, type, content, extra,
         sent_at, received_at, raw_event_id, search_text,
@@ -78,18 +77,6 @@ update inbox_message m set reply_to_id = t.id
  where m.id = k.id
 """
 
-COUNT = """
-update inbox_conversation c
-   set unread = c.unread + k.unread,
-       waiting_since = case when k.answered_at >= coalesce(k.waiting_since, c.waiting_since) then null
-                            when k.waiting_since is null then c.waiting_since
-                            else coalesce(c.waiting_since, k.waiting_since) end,
-       referral = coalesce(k.referral, c.referral)
-  from unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
-       k(id, unread, waiting_since, answered_at, referral)
- where c.id = k.id
-"""
-
 Stored = InboundMessage | Echo | Act
 
 
@@ -108,12 +95,11 @@ def store_messages(batch: Batch, native_echoes: Iterable[tuple[Arrival, Echo]]) 
         return
     rows = [_row(batch, arrival, item) for arrival, item in fresh.values()]
     stored: list[tuple[Arrival, Stored, int]] = []
-    for row in execute(ADD_MESSAGES, *columns(rows, 13)):
+    for row in execute_rows(ADD_MESSAGES, rows):
         message_id, channel_id, external_id, conversation_id, is_deleted = row
         arrival, item = fresh[channel_id, external_id]
         _remember(batch, arrival, item, message_id, conversation_id, is_deleted)
         stored.append((arrival, item, message_id))
-        batch.touched.add(conversation_id)
     _store_parts(batch, stored)
     _link_replies(batch, stored)
     _count(batch, stored)
@@ -130,7 +116,7 @@ def _keep_first(
         fresh.setdefault(key, (arrival, item))
 
 
-def _row(batch: Batch, arrival: Arrival, item: Stored) -> tuple[Any, ...]:
+def _row(batch: Batch, arrival: Arrival, item: Stored) -> dict[str, Any]:
     identity_id = batch.identities[arrival.channel_id, item.person_id]
     if isinstance(item, Act):
         direction, source, status = "event", Source.SYSTEM.value, "sent"
@@ -147,21 +133,21 @@ def _row(batch: Batch, arrival: Arrival, item: Stored) -> tuple[Any, ...]:
             direction, source, status = "out", Source.NATIVE_APP.value, "sent"
         else:
             direction, source, status = "in", Source.CUSTOMER.value, "received"
-    return (
-        arrival.channel_id,
-        batch.conversations[identity_id],
-        item.external_id,
-        direction,
-        source,
-        status,
-        kind,
-        content,
-        dump(extra),
-        sent_at,
-        arrival.received_at,
-        arrival.raw_event_id,
-        fold(content),
-    )
+    return {
+        "channel_id": arrival.channel_id,
+        "conversation_id": batch.conversations[identity_id],
+        "external_id": item.external_id,
+        "direction": direction,
+        "source": source,
+        "status": status,
+        "type": kind,
+        "content": content,
+        "extra": extra,
+        "sent_at": sent_at,
+        "received_at": arrival.received_at,
+        "raw_event_id": arrival.raw_event_id,
+        "search_text": fold(content),
+    }
 
 
 def _remember(
@@ -265,22 +251,17 @@ def ensure_stubs(batch: Batch, moments: dict[Key, datetime]) -> None:
 
 def _count(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
     """Unread, who waits since when, and where the person came from."""
-    counts: dict[int, list[Any]] = {}
     for arrival, item, _ in stored:
         conversation_id = batch.known[
             arrival.channel_id, item.external_id
         ].conversation_id
         if conversation_id is None:
             continue
-        count = counts.setdefault(conversation_id, [0, None, None, None])
+        touch = batch.touch(conversation_id)
         if isinstance(item, InboundMessage):
-            count[0] += 1
-            count[1] = min(count[1] or item.sent_at, item.sent_at)
+            touch.unread += 1
+            touch.waiting_since = min(touch.waiting_since or item.sent_at, item.sent_at)
         elif isinstance(item, Echo):
-            count[2] = max(count[2] or item.sent_at, item.sent_at)
+            touch.answered_at = max(touch.answered_at or item.sent_at, item.sent_at)
         if not isinstance(item, Echo) and item.referral:
-            count[3] = dump(dict(item.referral))
-    if counts:
-        execute(
-            COUNT, *columns([(key, *value) for key, value in sorted(counts.items())], 5)
-        )
+            touch.referral = item.referral

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.timezone import now
 
 from inbox.events import Event, EventName
-from inbox.inbound.batch import Batch, Key, columns, execute
+from inbox.inbound.batch import Batch, Key, columns, execute, execute_rows
 from inbox.inbound.items import Act, Echo, InboundMessage, ReactionChange, Receipt
 from inbox.models import Channel, Source
 
@@ -203,21 +203,15 @@ def _announce(
 
 
 MOVE_WINDOWS = """
-with k as (
-    select * from unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[])
-           k(id, acted_at, expires_at, reason)),
-moved as (
-    update inbox_channelidentity i
-       set last_inbound_at = greatest(i.last_inbound_at, k.acted_at),
-           window_reason = case when k.expires_at > coalesce(i.window_expires_at, '-infinity')
-                                then k.reason else i.window_reason end,
-           window_expires_at = greatest(i.window_expires_at, k.expires_at)
-      from k where i.id = k.id
-    returning i.id, i.last_inbound_at, i.window_expires_at)
-update inbox_conversation c
-   set last_inbound_at = moved.last_inbound_at, window_expires_at = moved.window_expires_at
-  from moved where c.identity_id = moved.id and c.status <> 'closed'
-returning c.id
+update inbox_channelidentity i
+   set last_inbound_at = greatest(i.last_inbound_at, k.acted_at),
+       window_reason = case when k.expires_at > coalesce(i.window_expires_at, '-infinity')
+                            then k.reason else i.window_reason end,
+       window_expires_at = greatest(i.window_expires_at, k.expires_at)
+  from json_to_recordset(%s)
+       k(id bigint, acted_at timestamptz, expires_at timestamptz, reason text)
+ where i.id = k.id
+returning i.id, i.last_inbound_at, i.window_expires_at
 """
 
 
@@ -239,8 +233,18 @@ def move_windows(batch: Batch) -> None:
         lasts = batch.channels[arrival.channel_id].adapter.standard_window
         if identity_id not in newest or acted_at > newest[identity_id][0]:
             newest[identity_id] = (acted_at, acted_at + lasts, item.opens_window)
-    if newest:
-        rows = [
-            (identity_id, *window) for identity_id, window in sorted(newest.items())
-        ]
-        batch.touched.update(row[0] for row in execute(MOVE_WINDOWS, *columns(rows, 4)))
+    if not newest:
+        return
+    rows = [
+        {
+            "id": identity_id,
+            "acted_at": acted_at,
+            "expires_at": expires_at,
+            "reason": reason,
+        }
+        for identity_id, (acted_at, expires_at, reason) in sorted(newest.items())
+    ]
+    for identity_id, acted_at, expires_at in execute_rows(MOVE_WINDOWS, rows):
+        if identity_id in batch.conversations:
+            touch = batch.touch(batch.conversations[identity_id])
+            touch.acted_at, touch.expires_at = acted_at, expires_at

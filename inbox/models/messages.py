@@ -100,7 +100,12 @@ class Message(models.Model):
     )
     source = models.CharField(_("source"), max_length=12, choices=Source.choices)
     author = models.ForeignKey(
-        Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        Agent,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     # The rule's, the key's or the agent's name as it was when the message was written.
     author_name = models.CharField(_("author"), max_length=200, blank=True)
@@ -114,7 +119,7 @@ class Message(models.Model):
     )
     # The sender's own key of one composed message: the same key twice is the same message.
     client_key = models.CharField(
-        _("client key"), max_length=100, null=True, blank=True, unique=True
+        _("client key"), max_length=100, null=True, blank=True
     )
     # One composed reply of several parts; its parts leave in order.
     group = models.UUIDField(_("group"), null=True, blank=True)
@@ -126,7 +131,12 @@ class Message(models.Model):
     error_code = models.CharField(_("error code"), max_length=40, blank=True)
     error_detail = models.CharField(_("reason"), max_length=300, blank=True)
     reply_to = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replies"
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replies",
+        db_index=False,
     )
     # The journal row it came from (the channel app's); null for what we wrote.
     raw_event_id = models.BigIntegerField(_("raw event"), null=True, blank=True)
@@ -154,6 +164,12 @@ class Message(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["channel", "external_id"], name="message_external_id"
+            ),
+            # Partial where most rows have none: every insert pays for each index it is in.
+            models.UniqueConstraint(
+                fields=["client_key"],
+                name="message_client_key",
+                condition=Q(client_key__isnull=False),
             ),
             models.CheckConstraint(
                 condition=Q(conversation__isnull=False) | Q(is_stub=True),
@@ -205,6 +221,16 @@ class Message(models.Model):
                 "group",
                 name="message_group",
                 condition=Q(group__isnull=False),
+            ),
+            models.Index(
+                fields=["reply_to"],
+                name="message_reply_to",
+                condition=Q(reply_to__isnull=False),
+            ),
+            models.Index(
+                fields=["author"],
+                name="message_author",
+                condition=Q(author__isnull=False),
             ),
             GinIndex("search_vector", name="message_search"),
             models.Index(F("sent_at").desc(), F("id").desc(), name="message_newest"),

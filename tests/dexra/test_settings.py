@@ -83,7 +83,7 @@ def test_a_public_site_over_tls_has_secure_cookies() -> None:
         PUBLIC_URL="https://inbox.example.com",
     )
 
-    assert shown.stdout == "(True, True, ['inbox.example.com'])\n"
+    assert shown.stdout == "True True ['inbox.example.com']\n"
 
 
 @pytest.mark.parametrize(
