@@ -1,0 +1,158 @@
+"""What Dexra saw: the events Meta posted and the calls it answered, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from channels_meta.sandbox.models import SandboxCall, SandboxPerson
+from inbox.models import ChannelIdentity, Message
+from inbox.pages.clock import moment_label
+
+SHOWN = 20
+MID_CHARACTERS = 16
+
+Kind = SandboxCall.Kind
+_ICONS = {
+    Kind.MESSAGE: "chat",
+    Kind.IMAGE: "image",
+    Kind.AUDIO: "mic",
+    Kind.STORY_MENTION: "story",
+    Kind.STORY_REPLY: "reply",
+    Kind.COMMENT: "comment",
+    Kind.REACTION: "heart",
+    Kind.UNREACTION: "heart",
+    Kind.UNSEND: "undo",
+    Kind.READ: "checks",
+    Kind.DELIVERY: "check",
+    Kind.ECHO: "retry",
+    Kind.SEND: "send",
+    Kind.PROFILE: "user",
+}
+# Dexra calls these; everything else Meta posts.
+CALLS = {Kind.SEND, Kind.PROFILE}
+# What is a message of its own in the inbox.
+MESSAGES = {
+    Kind.MESSAGE,
+    Kind.IMAGE,
+    Kind.AUDIO,
+    Kind.STORY_MENTION,
+    Kind.STORY_REPLY,
+    Kind.COMMENT,
+}
+
+
+_FIRST = ("request", "object", "id", "time", "field", "sender", "recipient", "timestamp", "mid", "type")  # fmt: skip
+_ORDER = {name: place for place, name in enumerate(_FIRST)}
+
+OPENING = MESSAGES - {Kind.COMMENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log. payload: indented JSON, "" where it was erased."""
+
+    icon: str
+    title: str | Promise
+    at: datetime
+    text: str
+    payload: str
+    is_trouble: bool
+
+
+def entries_of(person: SandboxPerson, identity: ChannelIdentity | None) -> list[Entry]:
+    """The newest first, in a fixed number of statements."""
+    calls = list(person.calls.order_by("-id")[:SHOWN])
+    known = _known_messages(person, calls)
+    newest = next((call for call in calls if call.kind in OPENING), None)
+    window = _window_words(identity)
+    return [_entry(call, known, window if call is newest else "") for call in calls]
+
+
+def _known_messages(
+    person: SandboxPerson, calls: Sequence[SandboxCall]
+) -> dict[str | None, Message]:
+    mids = {call.summary for call in calls if call.summary}
+    rows = Message.objects.filter(channel_id=person.channel_id, external_id__in=mids)
+    return {row.external_id: row for row in rows.filter(is_stub=False)}
+
+
+def _entry(call: SandboxCall, known: dict[str | None, Message], window: str) -> Entry:
+    kind = Kind(call.kind)
+    message = known.get(call.summary)
+    title: str | Promise = kind.label
+    if kind is Kind.SEND:
+        title, text = _words_of_send(call, message)
+    elif kind in CALLS:
+        text = ""
+    else:
+        text = _words_of_event(call, message, window)
+    return Entry(
+        icon=_ICONS[kind],
+        title=title,
+        at=call.at,
+        text=text,
+        payload=_readable(call.payload) if call.payload else "",
+        is_trouble=call.status != 200,
+    )
+
+
+def _readable(payload: Any) -> str:
+    return json.dumps(_in_order(payload), ensure_ascii=False, indent=2)
+
+
+def _in_order(value: Any) -> Any:
+    """Keys as Meta writes them: jsonb has forgotten their order."""
+    if isinstance(value, list):
+        return [_in_order(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    names = sorted(value, key=lambda name: _ORDER.get(name, len(_ORDER)))
+    return {name: _in_order(value[name]) for name in names}
+
+
+def _words_of_send(call: SandboxCall, message: Message | None) -> tuple[str, str]:
+    if call.status != 200:
+        values = {"code": call.summary, "status": call.status}
+        answer = _("Answered with error %(code)s, HTTP %(status)d.") % values
+        return _("Reply not accepted"), answer
+    accepted = _("Accepted at once, id %(id)s") % {"id": _short(call.summary)}
+    author = message.author_name if message else ""
+    if not author:
+        return _("Reply sent"), accepted
+    return _("Reply sent by %(name)s") % {"name": author}, accepted
+
+
+def _words_of_event(call: SandboxCall, message: Message | None, window: str) -> str:
+    if call.status == 0:
+        return _("Dexra did not answer. Meta would try again for an hour.")
+    if call.status != 200:
+        return _("Dexra answered %(status)d: it has not taken this.") % {
+            "status": call.status
+        }
+    if call.kind not in MESSAGES:
+        return ""
+    if message is None:
+        return _("Stored. It is in the inbox in a moment.")
+    return window or _("In the inbox.")
+
+
+def _window_words(identity: ChannelIdentity | None) -> str:
+    if identity is None or identity.window_expires_at is None:
+        return ""
+    at = now()
+    if identity.window_expires_at <= at:
+        return ""
+    end = moment_label(identity.window_expires_at, at=at)
+    return _("The reply window is open until %(end)s.") % {"end": end}
+
+
+def _short(mid: str) -> str:
+    return f"{mid[:MID_CHARACTERS]}…" if len(mid) > MID_CHARACTERS else mid

@@ -1,0 +1,62 @@
+// The phone page: the chat stays at its end while it was there; what was sent leaves the field.
+const END = 40;
+
+let follows = true;
+let kept = 0;
+
+function chat() {
+  return document.getElementById("phone-messages");
+}
+
+function isAtEnd(box) {
+  return box.scrollHeight - box.scrollTop - box.clientHeight < END;
+}
+
+function goToEnd() {
+  const box = chat();
+  if (box) box.scrollTop = box.scrollHeight;
+}
+
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const box = chat();
+  if (event.detail.target !== box) return;
+  follows = isAtEnd(box);
+  kept = box.scrollTop;
+});
+
+document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.detail.target.id !== "phone-messages") return;
+  if (follows) goToEnd();
+  else chat().scrollTop = kept;
+});
+
+// Pictures grow the chat after it was drawn.
+document.addEventListener(
+  "load",
+  (event) => {
+    if (follows && chat()?.contains(event.target)) goToEnd();
+  },
+  true,
+);
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { elt, successful } = event.detail;
+  if (!successful || !elt.matches("[data-takes-text]")) return;
+  follows = true;
+  goToEnd();
+  const field = document.getElementById("phone-text");
+  field.value = "";
+  if (elt.id === "phone-write") field.focus();
+});
+
+// A list that opens below the fold comes into view.
+document.addEventListener(
+  "toggle",
+  (event) => {
+    const { target } = event;
+    if (target.open && target.matches(".dx-sbx-side details")) target.scrollIntoView({ block: "nearest" });
+  },
+  true,
+);
+
+goToEnd();
