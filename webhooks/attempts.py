@@ -61,6 +61,7 @@ async def post(
     event_id: str,
     body: bytes,
     keys: list[bytes],
+    deadline: float = DEADLINE,
 ) -> Outcome:
     """Deliver these bytes. Every failure is an outcome, none an exception."""
     outcome = Outcome(datetime.now(UTC))
@@ -70,7 +71,7 @@ async def post(
     )
     try:
         async with (
-            asyncio.timeout(DEADLINE),
+            asyncio.timeout(deadline),
             session.post(
                 url, data=body, headers=signed, allow_redirects=False
             ) as answer,

@@ -51,6 +51,9 @@ RENEW_SECONDS = 5.0
 TICK = 0.05
 GROUP = 200
 
+# Every statement here is short: one that is not waits for something that will not come.
+STATEMENT_TIMEOUT_MS = 10_000
+
 EVENTS_KEPT = timedelta(days=30)
 ATTEMPTS_KEPT = timedelta(days=14)
 PURGE_ROWS = 2000
@@ -199,7 +202,12 @@ def _connection_parameters() -> dict[str, Any]:
     wanted = {"dbname", "user", "password", "host", "port", "sslmode", "sslrootcert"}
     given = connections["default"].get_connection_params()
     parameters = {key: value for key, value in given.items() if key in wanted}
-    return parameters | {"connect_timeout": 3, "prepare_threshold": None}
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    return parameters | {
+        "connect_timeout": 3,
+        "options": options,
+        "prepare_threshold": None,  # poolers
+    }
 
 
 # --- the loop ------------------------------------------------------------------------------------
@@ -361,6 +369,8 @@ class Dispatcher:
 
     async def _record_health(self) -> None:
         changed = [lane for lane in self._lanes.values() if lane.health.has_changed]
+        for lane in changed:  # before the write: what changes during it is for the next
+            lane.health.has_changed = False
         if changed:
             await self._execute(
                 RECORD_HEALTH,
@@ -370,10 +380,7 @@ class Dispatcher:
                 parked=[_seconds(lane.health.breaker_delay) for lane in changed],
                 disabled=[lane.health.disabled_reason for lane in changed],
             )
-            for lane in changed:
-                lane.health.has_changed = False
-        stopped = [lane for lane in self._lanes.values() if lane.is_stopped]
-        await self._drop([lane for lane in stopped if not lane.under_way])
+        await self._drop_stopped()
 
     async def _renew(self) -> None:
         """Prolong the leases. An endpoint that was paused, or taken from us, is left alone."""
@@ -386,11 +393,18 @@ class Dispatcher:
             else:
                 lane.is_closed = True
 
-    async def _drop(self, lanes: Sequence[Lane]) -> None:
-        if lanes:
-            for lane in lanes:
-                del self._lanes[lane.endpoint_id]
-            await self._release([lane.endpoint_id for lane in lanes])
+    async def _drop_stopped(self) -> None:
+        """Give up lanes that may send no more, once all that they sent is recorded."""
+        unrecorded = {result.lane for result in self._results}
+        stopped = [
+            lane
+            for lane in self._lanes.values()
+            if lane.is_stopped and not lane.under_way and lane not in unrecorded
+        ]
+        for lane in stopped:
+            del self._lanes[lane.endpoint_id]
+        if stopped:
+            await self._release([lane.endpoint_id for lane in stopped])
 
     async def _release(self, endpoint_ids: list[int] | None) -> None:
         """Let others have these endpoints; None: all of ours."""
