@@ -28,7 +28,7 @@ tools:
 	@$(BOOTSTRAP) requirements-dev.txt
 
 run: environment
-	@exec $(PY) manage.py up
+	@exec env MAKE_UP_SECRETS=1 $(PY) manage.py up
 
 test: tools
 	@$(PYTEST) -n auto --maxprocesses 4 -rs -m "not proof" $(ARGS)

@@ -881,6 +881,7 @@ def _run_command(data_dir: Path, command: Sequence[str]) -> int:
     with running(data_dir) as hold:
         urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
         given = {name: urls[name](data_dir) for name in hold.needs}
+        given["MAKE_UP_SECRETS"] = "1"  # the settings see two servers as if given
         child = subprocess.Popen(
             command, env=os.environ | given, preexec_fn=die_with_parent(signal.SIGTERM)
         )

@@ -57,6 +57,17 @@ def test_a_missing_secret_is_named(name: str) -> None:
     assert f"Set {name}: see .env.example" in outcome.stderr
 
 
+def test_secrets_are_made_up_where_that_was_asked_for(tmp_path: Path) -> None:
+    servers = {name: NEEDED[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    asked = {"MAKE_UP_SECRETS": "1", "DATA_DIR": str(tmp_path)}
+
+    first = read_settings("settings.SECRET_KEY", **servers, **asked)
+    again = read_settings("settings.SECRET_KEY", **servers, **asked)
+
+    assert first.returncode == 0
+    assert first.stdout == again.stdout != "\n"
+
+
 def test_the_sandbox_refuses_a_public_address() -> None:
     outcome = read_settings(
         "1", **NEEDED, SANDBOX="1", PUBLIC_URL="https://inbox.example.com"
