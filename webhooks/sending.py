@@ -179,22 +179,22 @@ def release_kick() -> None:
 
 
 @shared_task(name="webhooks.sending.dispatch")
-def dispatch() -> None:
+def dispatch(seconds: float = RUN_SECONDS) -> None:
     """Send what is due until nothing is. Running twice, or often, changes nothing."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        is_unfinished = runner.run(_dispatch())
+        is_unfinished = runner.run(_dispatch(seconds))
     if is_unfinished:
         ring(dispatch)
 
 
-async def _dispatch() -> bool:
+async def _dispatch(seconds: float) -> bool:
     async with (
         await psycopg.AsyncConnection.connect(
             **_connection_parameters(), autocommit=True
         ) as database,
         open_session() as session,
     ):
-        return await Dispatcher(database, session).run()
+        return await Dispatcher(database, session).run(seconds)
 
 
 def _connection_parameters() -> dict[str, Any]:
@@ -256,10 +256,10 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._renew_at = 0.0
 
-    async def run(self) -> bool:
+    async def run(self, seconds: float) -> bool:
         """Returns whether more may be due than there was time for."""
         clock = asyncio.get_running_loop().time
-        end = clock() + RUN_SECONDS
+        end = clock() + seconds
         self._renew_at = clock() + RENEW_SECONDS
         try:
             async with asyncio.TaskGroup() as group:

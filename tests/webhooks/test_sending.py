@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import redis
 from django.db import connection
 from django.utils.timezone import now
 from standardwebhooks import WebhookVerificationError
@@ -35,7 +36,7 @@ from tests.webhooks.conftest import (
 from webhooks import schedule
 from webhooks.endpoints import rotate_secret
 from webhooks.models import Delivery, DeliveryAttempt, Endpoint, Event
-from webhooks.sending import dispatch, purge
+from webhooks.sending import KICK, dispatch, purge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,6 +121,49 @@ def test_with_nothing_due_nothing_happens(
     assert not receiver.received
     endpoint.refresh_from_db()
     assert endpoint.lease_token is None
+
+
+def test_a_dispatcher_whose_time_is_over_leaves_the_rest_to_the_next(
+    live_conversation: Conversation, endpoint: Endpoint, receiver: Receiver
+) -> None:
+    say(live_conversation, "Hello")
+
+    dispatch(seconds=0)
+    assert not receiver.received
+
+    dispatch()
+    assert len(receiver.received) == 1
+
+
+def test_a_commit_rings_once_and_the_dispatcher_listens_again(
+    live_conversation: Conversation,
+    endpoint: Endpoint,
+    receiver: Receiver,
+    settings: Any,
+) -> None:
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        say(live_conversation, "Hello")
+        assert client.exists(KICK)
+        say(live_conversation, "Hello again")
+
+        dispatch()
+
+        assert not client.exists(KICK)
+    assert len(receiver.received) == 2
+
+
+def test_without_redis_events_are_stored_and_sent_by_the_sweeper(
+    live_conversation: Conversation,
+    endpoint: Endpoint,
+    receiver: Receiver,
+    settings: Any,
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+
+    say(live_conversation, "Hello")
+    dispatch()
+
+    assert len(receiver.received) == 1
 
 
 # --- failures and retries ---------------------------------------------------------------------------
