@@ -154,7 +154,7 @@ def set_up(request: AgentRequest) -> HttpResponse:
 @agent_page
 @require_POST
 def create_person(request: AgentRequest) -> HttpResponse:
-    channel = get_object_or_404(_channels(), pk=_number(request, "channel"))
+    channel = get_object_or_404(_channels(), pk=_number(request.POST.get("channel")))
     name = " ".join(request.POST.get("name", "").split())[:MAX_NAME_CHARACTERS]
     if not name:
         messages.error(request, _("Give the customer a name."))
@@ -246,7 +246,7 @@ def _chosen_person(
 ) -> SandboxPerson | None:
     """Raises Http404 for a person that is not there."""
     if "person" in request.GET:
-        return _person(_number(request, "person"))
+        return _person(_number(request.GET.get("person")))
     people = SandboxPerson.objects.select_related("channel").filter(
         channel__in=channels
     )
@@ -255,9 +255,9 @@ def _chosen_person(
     return people.order_by("channel__kind", "id").first()
 
 
-def _number(request: AgentRequest, name: str) -> int:
+def _number(text: str | None) -> int:
     """A row's number out of a form or an address; one that no row has, if it is none."""
-    text = (request.GET | request.POST).get(name, "")
+    text = text or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
 
 
