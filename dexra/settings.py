@@ -172,6 +172,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
 # Finders serve what was not collected, so that `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_MIMETYPES = {".wav": "audio/wav"}
 MEDIA_URL = env.str("MEDIA_URL", default="/media/")
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
