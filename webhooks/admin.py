@@ -18,6 +18,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from inbox.events import EventName
+from inbox.models import Channel
 from webhooks import endpoints
 from webhooks.models import (
     EVENT_NAMES,
@@ -32,7 +34,15 @@ from webhooks.models import (
 class EndpointForm(forms.ModelForm[Endpoint]):
     events = forms.MultipleChoiceField(
         label=gettext_lazy("Events"),
-        choices=EVENT_NAMES,
+        # A ping goes to the one endpoint that it is for, whatever that chose.
+        choices=[name for name in EVENT_NAMES if name[0] != EventName.PING],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("None chosen: all of them."),
+    )
+    channels = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("Channels"),
+        queryset=Channel.objects.all(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("None chosen: all of them."),
@@ -41,10 +51,7 @@ class EndpointForm(forms.ModelForm[Endpoint]):
     class Meta:
         model = Endpoint
         fields = ["url", "description", "events", "channels"]
-        widgets = {
-            "url": forms.URLInput(attrs={"class": "vURLField"}),
-            "channels": forms.CheckboxSelectMultiple,
-        }
+        widgets = {"url": forms.URLInput(attrs={"class": "vURLField"})}
 
 
 class BoundedPaginator(Paginator[Any]):
