@@ -118,7 +118,7 @@ class Message(models.Model):
         _("external id"), max_length=600, null=True, blank=True
     )
     # The sender's own key of one composed message: the same key twice is the same message.
-    client_key = models.CharField(
+    client_key = models.CharField(  # noqa: DJ001 - unique where given
         _("client key"), max_length=100, null=True, blank=True
     )
     # One composed reply of several parts; its parts leave in order.
