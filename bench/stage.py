@@ -62,11 +62,13 @@ def scratch_database() -> Iterator[str]:
 
 
 def _redis_of_its_own(url: str) -> str:
-    return (
-        f"{url.split('?')[0]}?db=15"
-        if url.startswith("unix:")
-        else f"{url.rstrip('/0123456789')}/15"
+    parts = urlsplit(url)
+    own = (
+        parts._replace(query="db=15")
+        if parts.scheme == "unix"
+        else parts._replace(path="/15")
     )
+    return own.geturl()
 
 
 def run_manage(*arguments: str) -> None:

@@ -24,6 +24,7 @@ def drop_dead_connections(**_: object) -> None:
 @beat_init.connect
 def tell_that_beat_lives(**_: object) -> None:
     """In the beat process every ring is a sign of life, for /readyz."""
+
     def heard_beat(**_: object) -> None:
         heard("beat")
 

@@ -190,6 +190,11 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_SSL_REDIRECT = False  # /healthz and Meta come over the balancer's plain side
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # subdomains are not ours to bind
+    "security.W008",  # the balancer redirects; its health checks come over the plain side
+    "security.W021",  # preloading is a decision for the whole domain
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

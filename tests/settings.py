@@ -5,6 +5,7 @@ Every test worker has a database of its own (pytest-django) and a Redis database
 
 import os
 import socket
+from urllib.parse import urlsplit
 
 os.environ.setdefault("SECRET_KEY", "tests-" + "k" * 60)
 os.environ.setdefault(
@@ -27,13 +28,14 @@ os.environ.update(
 )
 
 from dexra.settings import *  # noqa: F403
-from dexra.settings import REDIS_URL as _redis_url
 
+# Redis databases are numbered; 0 is left to whoever runs the product here.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
+_redis = urlsplit(REDIS_URL)  # noqa: F405
 REDIS_URL = (
-    f"{_redis_url.split('?')[0]}?db={_worker}"
-    if _redis_url.startswith("unix://")
-    else f"{_redis_url.rstrip('/0123456789')}/{_worker}"
+    f"unix://{_redis.path}?db={_worker}"
+    if _redis.scheme == "unix"
+    else _redis._replace(path=f"/{_worker}").geturl()
 )
 CELERY_BROKER_URL = "memory://"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

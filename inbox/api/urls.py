@@ -4,8 +4,10 @@ from drf_spectacular.views import SpectacularAPIView
 from inbox.api.conversations import ConversationList
 from inbox.api.errors import not_found
 from inbox.api.messages import MessageList
+from inbox.api.schema import KeyScheme
 
 app_name = "api"
+__all__ = ["KeyScheme", "urlpatterns"]  # importing the scheme is what registers it
 urlpatterns: list[URLPattern] = [
     path("conversations", ConversationList.as_view(), name="conversations"),
     path(

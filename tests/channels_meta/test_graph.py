@@ -33,7 +33,12 @@ ACCEPTED = {"recipient_id": "7701", "message_id": "m_C3"}
 
 
 def hello(**more: Any) -> OutgoingMessage:
-    values = {"recipient_id": "7701", "window": WindowKind.OPEN, "reference": "dx:1", "text": "Hi"}
+    values = {
+        "recipient_id": "7701",
+        "window": WindowKind.OPEN,
+        "reference": "dx:1",
+        "text": "Hi",
+    }
     return OutgoingMessage(**(values | more))
 
 
@@ -73,7 +78,9 @@ def test_the_token_travels_as_a_header_with_a_proof(messenger: Channel) -> None:
 
 
 @responses.activate
-def test_instagram_login_talks_to_its_own_host_without_metadata(instagram: Channel) -> None:
+def test_instagram_login_talks_to_its_own_host_without_metadata(
+    instagram: Channel,
+) -> None:
     sent = responses.post(INSTAGRAM_URL, json=ACCEPTED)
 
     instagram.adapter.send(instagram, hello())
@@ -97,7 +104,9 @@ def test_a_file_goes_by_its_address(messenger: Channel) -> None:
 
 
 @responses.activate
-def test_a_late_reply_of_a_person_carries_the_human_agent_tag(messenger: Channel) -> None:
+def test_a_late_reply_of_a_person_carries_the_human_agent_tag(
+    messenger: Channel,
+) -> None:
     sent = responses.post(PAGE_URL, json=ACCEPTED)
 
     messenger.adapter.send(messenger, hello(window=WindowKind.HUMAN_AGENT))
@@ -140,7 +149,11 @@ MEANINGS = [
 def test_codes_decide_what_an_error_means(
     messenger: Channel, code: int, subcode: int | None, http: int, meaning: ErrorClass
 ) -> None:
-    error = {"message": "Refusé : le délai est dépassé", "type": "IGApiException", "code": code}
+    error = {
+        "message": "Refusé : le délai est dépassé",
+        "type": "IGApiException",
+        "code": code,
+    }
     if subcode:
         error["error_subcode"] = subcode
     responses.post(PAGE_URL, json={"error": error}, status=http)
@@ -175,8 +188,14 @@ def test_a_success_without_a_message_id_is_uncertain(messenger: Channel) -> None
     ("failure", "meaning"),
     [
         (requests.exceptions.ConnectTimeout(), ErrorClass.NOT_TAKEN),
-        (requests.exceptions.ConnectionError("NewConnectionError(refused)"), ErrorClass.NOT_TAKEN),
-        (requests.exceptions.ConnectionError("RemoteDisconnected"), ErrorClass.UNCERTAIN),
+        (
+            requests.exceptions.ConnectionError("NewConnectionError(refused)"),
+            ErrorClass.NOT_TAKEN,
+        ),
+        (
+            requests.exceptions.ConnectionError("RemoteDisconnected"),
+            ErrorClass.UNCERTAIN,
+        ),
         (requests.exceptions.ReadTimeout(), ErrorClass.UNCERTAIN),
         (requests.exceptions.ChunkedEncodingError(), ErrorClass.UNCERTAIN),
     ],
@@ -203,9 +222,13 @@ def test_meta_says_how_long_to_wait(messenger: Channel) -> None:
     assert refused(messenger).retry_after == timedelta(minutes=19)
 
 
-@pytest.mark.parametrize("header", ["", "nonsense", "[1]", '{"1": "x"}', '{"1": [{"type": null}]}'])
+@pytest.mark.parametrize(
+    "header", ["", "nonsense", "[1]", '{"1": "x"}', '{"1": [{"type": null}]}']
+)
 @responses.activate
-def test_usage_headers_of_any_shape_break_nothing(messenger: Channel, header: str) -> None:
+def test_usage_headers_of_any_shape_break_nothing(
+    messenger: Channel, header: str
+) -> None:
     responses.post(
         PAGE_URL,
         json=ACCEPTED,
@@ -233,7 +256,9 @@ def test_no_token_is_ever_stored_plain(messenger: Channel) -> None:
     assert GraphClient(messenger.meta)
 
 
-@pytest.mark.parametrize("path", sorted(SAMPLES.glob("error-*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(SAMPLES.glob("error-*.json")), ids=lambda path: path.stem
+)
 def test_every_recorded_error_is_read(path: Path) -> None:
     error = parse_error(json.loads(path.read_text()))
 

@@ -137,5 +137,5 @@ def test_the_stream_carries_ids_and_no_words(meta: Meta, messenger: Channel) -> 
 
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         entries = str(client.xrange(live.STREAM))
-    assert 'conversation' in entries
+    assert "conversation" in entries
     assert "card" not in entries

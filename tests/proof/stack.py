@@ -111,7 +111,9 @@ def running(folder: Path, **environment: str) -> Iterator[Stack]:
         except subprocess.TimeoutExpired:
             os.killpg(up.pid, signal.SIGKILL)
         state = embedded.find_places(folder).state
-        if not state.is_relative_to(folder):  # root's servers could not reach the folder
+        if not state.is_relative_to(
+            folder
+        ):  # root's servers could not reach the folder
             shutil.rmtree(state, ignore_errors=True)
 
 
