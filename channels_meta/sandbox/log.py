@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.timezone import now
+from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 
 from channels_meta.sandbox.models import SandboxCall, SandboxPerson
 from inbox.models import ChannelIdentity, Message
-from inbox.pages.clock import moment_label
+from inbox.pages.clock import clock_time, moment_label, row_time
 
 SHOWN = 20
 MID_CHARACTERS = 16
@@ -57,11 +58,15 @@ OPENING = MESSAGES - {Kind.COMMENT}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the log. payload: indented JSON, "" where it was erased."""
+    """One line of the log. time: to the second today, with its day before.
+
+    payload: indented JSON, "" where it was erased.
+    """
 
     icon: str
     title: str | Promise
     at: datetime
+    time: str
     text: str
     payload: str
     is_trouble: bool
@@ -98,10 +103,18 @@ def _entry(call: SandboxCall, known: dict[str | None, Message], window: str) -> 
         icon=_ICONS[kind],
         title=title,
         at=call.at,
+        time=_time(call.at),
         text=text,
         payload=_readable(call.payload) if call.payload else "",
         is_trouble=call.status != 200,
     )
+
+
+def _time(moment: datetime) -> str:
+    local, today = localtime(moment), localtime().date()
+    if local.date() == today:
+        return date_format(local, "G:i:s")
+    return f"{row_time(moment, at=now())} {clock_time(moment)}"
 
 
 def _readable(payload: Any) -> str:

@@ -49,12 +49,14 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (elt.id === "phone-write") field.focus();
 });
 
-// A list that opens below the fold comes into view.
+// What opens below the fold comes into view, and its field is ready to be filled.
 document.addEventListener(
   "toggle",
   (event) => {
     const { target } = event;
-    if (target.open && target.matches(".dx-sbx-side details")) target.scrollIntoView({ block: "nearest" });
+    if (!target.open || !target.matches(".dx-sbx-side details")) return;
+    target.scrollIntoView({ block: "nearest" });
+    target.querySelector("input:not([type=hidden])")?.focus();
   },
   true,
 );
