@@ -63,7 +63,7 @@ document.addEventListener("dexra:thread", () => {
   refreshComposer();
   // After Done the next one is at hand.
   if (openConversation() && !currentRow()) nextRow?.focus();
-  if (!allRows().length) reloadList();
+  if (openConversation()) refreshRows([openConversation()]);
 });
 document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 401) showBanner("signed-out");

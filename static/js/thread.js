@@ -5,6 +5,7 @@ import { ask, parse, post } from "./fragments.js";
 const END_TOLERANCE = 60;
 const NEAR_TOP = 240;
 const SPEECH_GAP_MS = 2000;
+const SPEECH_STAYS_MS = 4000;
 
 const root = document.getElementById("inbox");
 let refreshing = false;
@@ -153,6 +154,7 @@ async function loadOlder() {
 // --- speech ----------------------------------------------------------------------------------
 
 let spokenAt = 0;
+const silences = new Map();
 
 function speak(failedBefore, fresh) {
   const came = fresh.filter((node) => node.dataset.direction === "in").at(-1);
@@ -168,8 +170,12 @@ function speak(failedBefore, fresh) {
   if (failed) say("say-now", failed.querySelector(".dx-fail-why").textContent.trim());
 }
 
+/** What was said aloud does not stay written: it may be unsent. */
 export function say(region, text) {
-  document.getElementById(region).textContent = text;
+  const element = document.getElementById(region);
+  element.textContent = text;
+  clearTimeout(silences.get(region));
+  silences.set(region, setTimeout(() => element.replaceChildren(), SPEECH_STAYS_MS));
 }
 
 function markRead() {
