@@ -63,12 +63,9 @@ def scratch_database() -> Iterator[str]:
 
 def _redis_of_its_own(url: str) -> str:
     parts = urlsplit(url)
-    own = (
-        parts._replace(query="db=15")
-        if parts.scheme == "unix"
-        else parts._replace(path="/15")
-    )
-    return own.geturl()
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}?db=15"
+    return parts._replace(path="/15").geturl()
 
 
 def run_manage(*arguments: str) -> None:

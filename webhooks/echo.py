@@ -49,15 +49,28 @@ class Shown:
         return json.dumps(self.event, ensure_ascii=False, indent=2)
 
 
+HOOK_PATH = "/sandbox/echo/hook"
+
+
 def hook_url() -> str:
-    return f"http://127.0.0.1:{settings.PORT}/sandbox/echo/hook"
+    return f"http://127.0.0.1:{settings.PORT}{HOOK_PATH}"
+
+
+def find_echo_endpoint() -> Endpoint | None:
+    return Endpoint.objects.filter(url__endswith=HOOK_PATH).first()
 
 
 def create_echo_endpoint() -> Endpoint:
-    """The endpoint that leads to the echo page. Asked twice, it is the same one."""
-    endpoint, _created = Endpoint.objects.get_or_create(
-        url=hook_url(), defaults={"description": _("Echo page of the sandbox")}
+    """The endpoint that leads to the echo page, on the port we run on now.
+
+    Asked twice, it is the same one.
+    """
+    endpoint = find_echo_endpoint() or Endpoint(
+        description=_("Echo page of the sandbox")
     )
+    if endpoint.url != hook_url():
+        endpoint.url = hook_url()
+        endpoint.save()
     return endpoint
 
 
