@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -33,6 +35,16 @@ from inbox.models import Channel
 HOUR_24 = timedelta(hours=24)
 DAYS_7 = timedelta(days=7)
 MEDIA_KINDS = {"image", "video", "audio", "file"}
+# By the address alone: nothing is fetched. A kind that is not named here takes anything.
+MEDIA_ENDINGS = {
+    "facebook": {"image": {".png", ".jpg", ".jpeg", ".gif"}},
+    "instagram": {
+        "image": {".png", ".jpg", ".jpeg", ".gif"},
+        "video": {".mp4", ".ogg", ".avi", ".mov", ".webm"},
+        "audio": {".aac", ".m4a", ".wav", ".mp4"},
+        "file": {".pdf"},
+    },
+}
 PROFILE_FIELDS = {
     "facebook": ("first_name", "last_name", "profile_pic", "name", "id"),
     "instagram": (
@@ -152,6 +164,10 @@ def _answer_send(
         raise errors.no_such_object(node)
     fault = _take_fault(call.channel)
     _refuse_by(fault, call)
+    if fault == Fault.CONNECTION_LOST:
+        response = _broken_off()
+        _record(call, person, payload, response, str(response.status_code))
+        return response
     if person is None:
         raise errors.no_such_person(call.host)
     send = _checked(call, payload, person)
@@ -182,6 +198,11 @@ def _refuse_by(fault: str, call: Call) -> None:
         raise GraphError(100, "(#100) Invalid parameter")
 
 
+def _broken_off() -> HttpResponse:
+    """Promises a body that never comes: the server has to close the connection."""
+    return HttpResponse(status=502, headers={"Content-Length": "64"})
+
+
 @transaction.atomic
 def _take_fault(channel: Channel) -> str:
     """The oldest fault that waits for this channel, used up; "" if there is none."""
@@ -204,6 +225,8 @@ def _checked(call: Call, payload: dict[str, Any], person: SandboxPerson) -> Send
         raise GraphError(100, "(#100) Message must have either text or an attachment")
     if attachment and (kind not in MEDIA_KINDS or not media_url):
         raise GraphError(100, "(#100) Unsupported attachment type")
+    if attachment and not _is_fit(call.host, str(kind), str(media_url)):
+        raise GraphError(100, "(#100) Upload attachment failure.", 2018047)
     if _is_too_long(call.host, text):
         raise errors.too_long(call.host)
     _check_window(call, payload, person)
@@ -215,6 +238,13 @@ def _checked(call: Call, payload: dict[str, Any], person: SandboxPerson) -> Send
         reply_to=str(_dict(payload.get("reply_to")).get("mid") or ""),
         metadata=str(message.get("metadata") or ""),
     )
+
+
+def _is_fit(host: Host, kind: str, media_url: str) -> bool:
+    """Whether the host takes such a file; one without an ending has yet to be looked at."""
+    ending = PurePosixPath(urlsplit(media_url).path).suffix.lower()
+    taken = MEDIA_ENDINGS[host.name].get(kind)
+    return not ending or taken is None or ending in taken
 
 
 def _is_too_long(host: Host, text: str) -> bool:

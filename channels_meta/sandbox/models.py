@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.db import models
-from django.db.models import Max, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -53,14 +50,6 @@ class SandboxPerson(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    def last_act_at(self) -> datetime | None:
-        """When the person last did what opens the window: wrote or reacted. A comment does not."""
-        moments = self.messages.aggregate(
-            wrote=Max("sent_at", filter=Q(direction="in") & ~Q(kind="comment")),
-            reacted=Max("reacted_at", filter=~Q(reaction="")),
-        )
-        return max((at for at in moments.values() if at), default=None)
 
 
 class SandboxMessage(models.Model):
@@ -125,6 +114,7 @@ class SandboxFault(models.Model):
         REFUSED = "refused", _("Message refused")
         SENT_BUT_ERROR = "sent_but_error", _("Sent, but answers with an error")
         TIMEOUT_AFTER_SEND = "timeout_after_send", _("Sent, but the answer is lost")
+        CONNECTION_LOST = "connection_lost", _("Not sent, the connection breaks")
 
     channel = models.ForeignKey(
         Channel, on_delete=models.CASCADE, related_name="sandbox_faults"

@@ -18,7 +18,13 @@ from channels_meta.models import RawEvent
 from channels_meta.processing import drain
 from channels_meta.sandbox.accounts import disconnect, reconnect
 from channels_meta.sandbox.models import SandboxCall, SandboxFault, SandboxPerson
-from inbox.channels import ErrorClass, SendError, WindowKind
+from inbox.channels import (
+    ErrorClass,
+    OutgoingMedia,
+    OutgoingMessage,
+    SendError,
+    WindowKind,
+)
 from inbox.delivery import deliver_next
 from inbox.models import Channel, Conversation, Source, Status
 from inbox.outbound import queue_reply
@@ -79,6 +85,7 @@ FAULTS = [
     (SandboxFault.Kind.REFUSED, ErrorClass.BAD_REQUEST, 0),
     (SandboxFault.Kind.SENT_BUT_ERROR, ErrorClass.UNCERTAIN, 1),
     (SandboxFault.Kind.TIMEOUT_AFTER_SEND, ErrorClass.UNCERTAIN, 1),
+    (SandboxFault.Kind.CONNECTION_LOST, ErrorClass.UNCERTAIN, 0),
 ]
 
 
@@ -193,6 +200,38 @@ def test_instagram_counts_bytes_and_messenger_characters(
     with pytest.raises(SendError) as refusal:
         send(person, text)
     assert refusal.value.error_class is ErrorClass.BAD_REQUEST
+
+
+FILES = [
+    ("instagram", "image", "https://shop.example/bag.png?v=2", True),
+    ("instagram", "file", "https://shop.example/prices.PDF", True),
+    ("instagram", "file", "https://shop.example/prices.docx", False),
+    ("instagram", "video", "https://shop.example/tour.mkv", False),
+    ("messenger", "file", "https://shop.example/prices.docx", True),
+    ("messenger", "image", "https://shop.example/bag.tiff", False),
+    ("messenger", "image", "https://shop.example/bag", True),
+]
+
+
+@pytest.mark.parametrize(("kind", "media", "url", "fits"), FILES)
+def test_each_channel_takes_its_own_kinds_of_file(
+    accounts: dict[str, Channel], kind: str, media: str, url: str, fits: bool
+) -> None:
+    person = first_person(accounts[kind])
+    wrote(person)
+    message = OutgoingMessage(
+        recipient_id=person.external_id,
+        window=WindowKind.OPEN,
+        reference="dx:0",
+        media=OutgoingMedia(media, url),
+    )
+
+    if fits:
+        assert person.channel.adapter.send(person.channel, message).external_id
+        return
+    with pytest.raises(SendError) as refusal:
+        person.channel.adapter.send(person.channel, message)
+    assert refusal.value.code == "100/2018047"
 
 
 # --- the answers themselves ------------------------------------------------------------------
