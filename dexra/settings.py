@@ -213,7 +213,7 @@ META_GRAPH_VERSION = env.str("META_GRAPH_VERSION", default="v26.0")
 
 # Outgoing webhooks: networks that endpoints may lie in although they are not public.
 WEBHOOK_ALLOWED_NETWORKS = env.list(
-    "WEBHOOK_ALLOWED_NETWORKS", default=["127.0.0.0/8"] if SANDBOX else []
+    "WEBHOOK_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if SANDBOX else []
 )
 
 CELERY_BROKER_URL = (

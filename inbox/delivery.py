@@ -22,7 +22,7 @@ from inbox.channels import (
     SendError,
 )
 from inbox.conversations import refresh
-from inbox.events import Event, EventName, emit
+from inbox.events import Event, EventName, emit, erase
 from inbox.models import (
     IN_FLIGHT,
     Channel,
@@ -209,6 +209,7 @@ def _absorb_row_of(message: Message, external_id: str) -> None:
         )
     Reaction.objects.filter(message=other).update(message=message)
     Message.objects.filter(reply_to=other).update(reply_to=message)
+    erase([other.pk])  # its events keep no copy that a later unsend could not find
     other.delete()
 
 

@@ -29,12 +29,15 @@ class UserSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(source="public_id")
     username = serializers.SerializerMethodField()
     contact_id = serializers.CharField(source="contact.public_id")
-    name = serializers.CharField(source="display_name")
+    name = serializers.SerializerMethodField()
     email = serializers.SerializerMethodField()
     phone = serializers.SerializerMethodField()
 
     def get_username(self, identity: Any) -> str | None:
         return identity.username or None
+
+    def get_name(self, identity: Any) -> str | None:
+        return identity.name or identity.contact.name or None
 
     def get_email(self, identity: Any) -> str | None:
         return identity.contact.email or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from inbox.events import Event, EventName, erase
 from inbox.inbound.batch import Batch, Key, columns, execute, newest_by
@@ -77,7 +78,7 @@ update inbox_message m
  where i.id = any(%s) and m.conversation_id = c.id
    and m.direction = 'out' and m.status in ('sent', 'delivered')
    and (m.sent_at <= i.read_until or (m.status = 'sent' and m.sent_at <= i.delivered_until))
-returning m.id, m.conversation_id, m.channel_id, m.source
+returning m.id, m.conversation_id, m.channel_id, m.source, null, m.status
 """
 
 MARK_READ = """
@@ -86,7 +87,7 @@ update inbox_message m set status = k.status
  where m.id = k.id and m.status <> k.status
    and (m.is_stub or (m.direction = 'out' and m.status in ('sent', 'delivered')))
    and not (m.status = 'read' and k.status = 'delivered')
-returning m.id, m.conversation_id, m.channel_id, m.source
+returning m.id, m.conversation_id, m.channel_id, m.source, null, m.status
 """
 
 
@@ -227,19 +228,24 @@ def _echoed_people(batch: Batch) -> set[int]:
     }
 
 
-def _tell(batch: Batch, rows: list[tuple[object, ...]], name: EventName) -> None:
-    """rows: (message, conversation, channel, source[, at]). Stubs have nobody to be told."""
-    for message_id, conversation_id, channel_id, source, *at in rows:
+def _tell(batch: Batch, rows: list[tuple[Any, ...]], name: EventName) -> None:
+    """rows: (message, conversation, channel, source, at, status), the last two where they matter.
+
+    Stubs have nobody to be told.
+    """
+    for message_id, conversation_id, channel_id, source, *rest in rows:
         if conversation_id is None:
             continue
-        batch.touch(conversation_id)  # type: ignore[arg-type]  # database rows are untyped
+        at, status = [*rest, None, None][:2]
+        batch.touch(conversation_id)
         batch.events.append(
             Event(
                 name,
-                channel_id=channel_id,  # type: ignore[arg-type]
-                occurred_at=at[0] if at else batch.arrivals[-1].received_at,  # type: ignore[arg-type]
-                conversation_id=conversation_id,  # type: ignore[arg-type]
-                message_id=message_id,  # type: ignore[arg-type]
-                source=source,  # type: ignore[arg-type]
+                channel_id=channel_id,
+                occurred_at=at or batch.arrivals[-1].received_at,
+                conversation_id=conversation_id,
+                message_id=message_id,
+                source=source,
+                details={"status": status} if status else {},
             )
         )

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         # (sequence, windows, receipts) then leave the indexes alone.
         migrations.RunSQL(
             [
-                "alter table inbox_conversation set (fillfactor = 70)",
+                "alter table inbox_conversation set (fillfactor = 50)",
                 "alter table inbox_channelidentity set (fillfactor = 80)",
                 "alter table inbox_message set (fillfactor = 90)",
             ],
