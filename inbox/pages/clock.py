@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 # Under this a reply window is about to close, and is told to the minute.
 CLOSING_SOON = timedelta(hours=4)
 
 
 def clock_time(moment: datetime) -> str:
-    return date_format(localtime(moment), "G:i")
+    return _written(moment, "G:i")
 
 
 def full_moment(moment: datetime) -> str:
     """For the hover, and for people who do not see the page."""
-    return date_format(localtime(moment), "l j F Y, G:i")
+    return _written(moment, "l j F Y, G:i")
+
+
+def _written(moment: datetime, how: str) -> str:
+    # Without its zone: the same instant in two zones is equal, and reads differently.
+    return _write(localtime(moment).replace(tzinfo=None), how, get_language() or "")
+
+
+@lru_cache(maxsize=8000)
+def _write(wall_time: datetime, how: str, _language: str) -> str:
+    """Formatting is slow, and a list writes the same moments again and again."""
+    return date_format(wall_time, how)
 
 
 def row_time(moment: datetime, *, at: datetime) -> str:
@@ -32,8 +44,8 @@ def row_time(moment: datetime, *, at: datetime) -> str:
     if age == 1:
         return _("Yesterday")
     if age < 7:
-        return date_format(local, "D")
-    return date_format(local, "j M" if local.year == today.year else "j M Y")
+        return _written(moment, "D")
+    return _written(moment, "j M" if local.year == today.year else "j M Y")
 
 
 def day_label(day: date, *, at: datetime) -> str:
@@ -57,15 +69,19 @@ def moment_label(moment: datetime, *, at: datetime) -> str:
     return _("%(time)s on %(day)s") % {"time": time, "day": date_format(local, "j F")}
 
 
-# How a span is written, widest unit first; static/js/inbox.js counts down with the same words.
+# How a span is written, widest unit first; static/js/clock.js counts down with the same words.
+_SPANS = {
+    "days": gettext_lazy("{d} d"),
+    "days-hours": gettext_lazy("{d} d {h} h"),
+    "hours": gettext_lazy("{h} h"),
+    "hours-minutes": gettext_lazy("{h} h {m}"),
+    "minutes": gettext_lazy("{m} min"),
+}
+
+
 def span_formats() -> dict[str, str]:
-    return {
-        "days": _("{d} d"),
-        "days-hours": _("{d} d {h} h"),
-        "hours": _("{h} h"),
-        "hours-minutes": _("{h} h {m}"),
-        "minutes": _("{m} min"),
-    }
+    """The formats in the reader's language, for the page's script."""
+    return {name: str(written) for name, written in _SPANS.items()}
 
 
 def span_words(span: timedelta, *, is_short: bool) -> str:
@@ -80,4 +96,4 @@ def span_words(span: timedelta, *, is_short: bool) -> str:
         name = "minutes"
     minute = minutes % 60
     padded = f"{minute:02}" if name == "hours-minutes" else str(minute)
-    return span_formats()[name].format(d=days, h=hours, m=padded)
+    return str(_SPANS[name]).format(d=days, h=hours, m=padded)

@@ -59,8 +59,7 @@ def listing_of(request: AgentRequest) -> Listing:
 
 def page_of(listing: Listing, conversation: Conversation) -> str:
     """Where a plain form goes back to."""
-    url = reverse("inbox:conversation", args=[listing.slug, conversation.pk])
-    return url + listing.parameters
+    return listing.url_of(conversation.pk)
 
 
 # --- pages ---------------------------------------------------------------------------------------

@@ -85,6 +85,10 @@ class Listing:
             for segment in SEGMENTS
         ]
 
+    def url_of(self, pk: int) -> str:
+        """A conversation beside this list."""
+        return reverse("inbox:conversation", args=[self.slug, pk]) + self.parameters
+
     def url_after(self, cursor: str) -> str:
         return reverse("inbox:list", args=[self.slug]) + self._query({"cursor": cursor})
 

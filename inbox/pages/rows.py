@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from django.utils.functional import Promise
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from inbox.channels import WindowKind, WindowState
-from inbox.models import Agent, Conversation, MessageType, Source, Tag
+from inbox.models import Conversation, MessageType, Source, Tag
 from inbox.pages.clock import CLOSING_SOON, full_moment, row_time, span_words
 
 MAX_ROW_TAGS = 2
+ROWS_KEPT = 4000
 URGENT_MINUTES = 60
 
 _ICONS = {
@@ -36,7 +39,7 @@ class Badge:
 
     css: str
     icon: str
-    label: str | Promise
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,10 @@ class Row:
     sort: float
     snippet: Snippet
     window: WindowChip
-    tags: list[Tag]
-    assignee: Agent | None
+    # Names and dots; plain values, so that equal rows are drawn once (`draw_row`).
+    tags: tuple[tuple[str, int], ...]
+    assignee_id: int | None
+    assignee: str
 
 
 def build_row(
@@ -82,6 +87,7 @@ def build_row(
 ) -> Row:
     moment = conversation.last_message_at
     shown = [tags[pk] for pk in conversation.tags if pk in tags]
+    assignee = conversation.assignee
     return Row(
         pk=conversation.pk,
         name=conversation.identity.display_name,
@@ -95,9 +101,23 @@ def build_row(
         window=window_chip(
             conversation.reply_window_at(at, source=Source.AGENT), at=at
         ),
-        tags=shown[:MAX_ROW_TAGS],
-        assignee=conversation.assignee,
+        tags=tuple((tag.name, tag.colour) for tag in shown[:MAX_ROW_TAGS]),
+        assignee_id=assignee.pk if assignee else None,
+        assignee=assignee.name if assignee else "",
     )
+
+
+def draw_row(
+    row: Row, *, url: str, is_current: bool = False, is_oob: bool = False
+) -> str:
+    """The row's markup. A row that says the same is drawn once, for all who look at it."""
+    return _draw(row, url, is_current, is_oob, get_language() or "")
+
+
+@lru_cache(maxsize=ROWS_KEPT)
+def _draw(row: Row, url: str, is_current: bool, is_oob: bool, _language: str) -> str:
+    context = {"row": row, "url": url, "is_current": is_current, "is_oob": is_oob}
+    return render_to_string("inbox/_row.html", context)
 
 
 def _deadline(conversation: Conversation) -> float:
@@ -112,7 +132,7 @@ def badge_of(conversation: Conversation) -> Badge:
     if kind in {MessageType.STORY_MENTION, MessageType.STORY_REPLY}:
         return Badge("story", "story", _("Story"))
     adapter = conversation.channel.adapter
-    return Badge(adapter.css, adapter.icon, adapter.label)
+    return Badge(adapter.css, adapter.icon, str(adapter.label))
 
 
 def snippet_of(conversation: Conversation) -> Snippet:

@@ -147,7 +147,6 @@ def _messages(conversation: Conversation) -> QuerySet[Message]:
     return (
         conversation.messages.filter(is_stub=False)
         .with_parts()
-        .select_related("reply_to__author")
         .order_by("-sent_at", "-id")
     )
 

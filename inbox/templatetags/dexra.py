@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from inbox.pages import security
 from inbox.pages.queues import MOST_COUNTED
+from inbox.pages.rows import Row, draw_row
 
 register = template.Library()
 
@@ -88,6 +89,19 @@ def capped(number: int | None) -> str:
 @register.filter
 def of(counts: Mapping[str, int], name: str) -> int:
     return counts.get(name, 0)
+
+
+@register.simple_tag(takes_context=True, name="row")
+def row_tag(context: template.Context, row: Row, *, oob: bool = False) -> SafeString:
+    """A row of the list that the page shows, marked if its conversation is the open one."""
+    listing, conversation = context["listing"], context.get("conversation")
+    markup = draw_row(
+        row,
+        url=listing.url_of(row.pk),
+        is_current=conversation is not None and conversation.pk == row.pk,
+        is_oob=oob,
+    )
+    return mark_safe(markup)  # noqa: S308 - a template drew it
 
 
 @register.inclusion_tag("dexra/_rail.html", takes_context=True)
