@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('inbox', '0002_room_for_updates'),
+        ('inbox', '0001_initial'),
     ]
 
     operations = [
