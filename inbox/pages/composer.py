@@ -67,6 +67,11 @@ class Composer:
     native_url: str = ""
 
     @property
+    def state(self) -> str:
+        """Pages replace a composer whose state has changed, and leave the others' text alone."""
+        return self.template.rpartition("/_")[2].removesuffix(".html")
+
+    @property
     def is_note(self) -> bool:
         return self.mode == NOTE
 

@@ -110,7 +110,12 @@ export async function refreshComposer(mode = composer()?.dataset.mode) {
   const url = new URL(form.dataset.url, location.href);
   url.searchParams.set("mode", mode);
   const response = await ask(url).catch(() => null);
-  if (response?.ok && form === composer()) replaceComposer(await response.text());
+  if (!response?.ok || form !== composer()) return;
+  const html = await response.text();
+  const fresh = parse(html).querySelector("#composer");
+  // Whoever is typing keeps the field, the place in it, and half-composed letters.
+  if (fresh.dataset.state !== form.dataset.state) replaceComposer(html);
+  else form.querySelector(".dx-window")?.replaceWith(fresh.querySelector(".dx-window") ?? "");
 }
 
 // --- counting --------------------------------------------------------------------------------

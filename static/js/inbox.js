@@ -6,7 +6,7 @@ import { refreshComposer, startComposer } from "./compose.js";
 import { ask, copy, parse } from "./fragments.js";
 import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
-import { allRows, currentRow, markCurrent, noteChanged, noteCounts, refreshRows, refreshVisible, reloadList, startRows } from "./rows.js";
+import { allRows, catchUpRows, currentRow, markCurrent, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 
 const TOAST_MS = 6000;
@@ -31,13 +31,16 @@ listen(root.dataset.stream, root.dataset.since, {
 });
 
 function catchUp() {
-  reloadList();
+  catchUpRows();
   refreshThread();
   noteCounts();
 }
 
 addEventListener("offline", () => showBanner("offline"));
 addEventListener("online", () => hideBanner("offline"));
+
+// A customer who writes opens the window again.
+document.addEventListener("dexra:inbound", () => refreshComposer());
 
 startClock({ rowPassed: (id) => refreshRows([id]), windowPassed: () => refreshComposer() });
 
@@ -60,7 +63,6 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("dexra:thread", () => {
   refreshThread();
-  refreshComposer();
   // After Done the next one is at hand.
   if (openConversation() && !currentRow()) nextRow?.focus();
   if (openConversation()) refreshRows([openConversation()]);
@@ -111,4 +113,3 @@ startThread();
 startRows();
 startComposer();
 startKeys();
-document.addEventListener("visibilitychange", () => document.hidden || refreshVisible());

@@ -15,7 +15,7 @@ let gathering = null;
 let counting = null;
 let isPointed = false;
 
-const list = () => document.getElementById("list");
+const list = () => document.getElementById("list-body");
 const rows = () => document.getElementById("rows");
 const rowOf = (id) => document.getElementById(`row-${id}`);
 export const allRows = () => [...(rows()?.querySelectorAll(".dx-row") ?? [])];
@@ -27,13 +27,22 @@ export function noteChanged(id) {
     gathering = null;
     const ids = [...changed];
     changed.clear();
-    if (ids.length > MOST_ASKED) reloadList();
+    if (ids.length > MOST_ASKED) catchUpRows();
     else refreshRows(ids);
   }, GATHER_MS);
 }
 
-export function refreshVisible() {
-  refreshRows(allRows().map((row) => row.dataset.id).slice(0, MOST_ASKED));
+/** After a break: the first page as it is now, and what is shown further down. */
+export async function catchUpRows() {
+  const element = list();
+  const response = await ask(element.dataset.url).catch(() => null);
+  if (!response?.ok || element !== list()) return;
+  const newest = [...parse(await response.text()).querySelectorAll("#rows .dx-row")];
+  const known = new Set(newest.map((row) => row.dataset.id));
+  newest.forEach(takeRow);
+  drawPill();
+  const others = allRows().map((row) => row.dataset.id).filter((id) => !known.has(id));
+  await refreshRows(others.slice(0, MOST_ASKED));
 }
 
 export async function refreshRows(ids) {
@@ -125,7 +134,7 @@ function drawPill() {
   pill.textContent = root.dataset.wordNew.replace("{n}", held.size);
 }
 
-export function reloadList() {
+function reloadList() {
   held.clear();
   window.htmx.ajax("GET", list().dataset.url, { target: "#list", swap: "outerHTML" });
 }

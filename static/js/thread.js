@@ -11,6 +11,7 @@ const root = document.getElementById("inbox");
 let refreshing = false;
 let wanted = false;
 let follows = true;
+let isUnread = false;
 
 export const log = () => document.getElementById("msgs");
 const stretch = () => log()?.querySelector(".dx-stretch");
@@ -75,7 +76,11 @@ export function mergeThread(html) {
   speak(before, fresh);
   if (followed) scrollToEnd();
   else if (fresh.some((node) => node.dataset.direction === "in")) showJump();
-  if (fresh.some((node) => node.dataset.direction === "in")) markRead();
+  if (fresh.some((node) => node.dataset.direction === "in")) {
+    isUnread = true;
+    markRead();
+    document.dispatchEvent(new Event("dexra:inbound"));
+  }
 }
 
 function snapshot(here) {
@@ -178,8 +183,11 @@ export function say(region, text) {
   silences.set(region, setTimeout(() => element.replaceChildren(), SPEECH_STAYS_MS));
 }
 
+/** What came is read once somebody can see it. */
 function markRead() {
-  if (!document.hidden) post(log().dataset.readUrl).catch(() => {});
+  if (document.hidden || !isUnread || !log()) return;
+  isUnread = false;
+  post(log().dataset.readUrl).catch(() => {});
 }
 
 // --- wiring ----------------------------------------------------------------------------------
@@ -203,6 +211,7 @@ export function startThread() {
     }).catch(() => null);
     settle(answer);
   });
+  document.addEventListener("visibilitychange", markRead);
   // Pictures come late: whoever was at the end stays there.
   document.addEventListener("load", (event) => event.target.closest?.("#msgs") && follows && scrollToEnd(), true);
   document.addEventListener("error", hideBroken, true);
@@ -217,6 +226,7 @@ async function settle(answer) {
 /** A new thread was put in place of the old one. */
 export function followLog() {
   const element = log();
+  isUnread = false;
   if (!element) return;
   if (location.hash.startsWith("#m-") && document.querySelector(location.hash)) {
     document.querySelector(location.hash).scrollIntoView({ block: "center" });

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils.timezone import now
 from playwright.sync_api import Browser, Page, Route, expect
 
 from inbox.channels import Accepted, ErrorClass, OutgoingMessage, SendError
@@ -327,6 +328,58 @@ def test_whoever_is_signed_out_is_told_and_loses_no_text(
 
     expect(thread.locator("#banner")).to_contain_text("You are signed out.")
     expect(thread.locator("#composer-text")).to_have_value("Half a sentence")
+
+
+def test_a_closed_window_opens_when_the_customer_writes(
+    open_page: OpenPage, agent: Agent, channel: Channel, say: Say
+) -> None:
+    conversation = make_conversation(channel, wrote=timedelta(days=9))
+    page = open_page(agent, f"/inbox/all/c/{conversation.pk}/")
+    expect(page.locator("#composer")).to_contain_text("The reply window is closed")
+
+    moment = now()
+    conversation.identity.last_inbound_at = moment
+    conversation.identity.window_expires_at = moment + timedelta(hours=24)
+    conversation.identity.save()
+    say(conversation, "I am back", ago=timedelta(0))
+
+    expect(page.locator("#composer")).to_contain_text("Window open")
+    expect(page.locator("#composer-text")).to_be_editable()
+
+
+def test_somebody_who_is_typing_is_left_alone_by_what_comes(
+    thread: Page, conversation: Conversation, say: Say
+) -> None:
+    field = thread.locator("#composer-text")
+    field.press_sequentially("Half a sen")
+    field.evaluate(
+        "element => { element.selectionEnd = element.selectionStart = 4; element.dataset.mine = 1 }"
+    )
+
+    say(conversation, "Hello?", ago=timedelta(0))
+    expect(bubbles(thread, "Hello?")).to_have_count(1)
+    thread.keyboard.type("!")
+
+    expect(field).to_have_value("Half! a sen")
+    expect(field).to_have_attribute("data-mine", "1")
+
+
+def test_a_search_stays_a_search_when_something_happens_elsewhere(
+    open_page: OpenPage,
+    agent: Agent,
+    channel: Channel,
+    conversation: Conversation,
+    say: Say,
+) -> None:
+    page = open_page(agent, "/inbox/all/")
+    page.locator("#search").press_sequentially("salma")
+    expect(page).to_have_url(re.compile("q=salma"))
+    other = make_conversation(channel, name="Hajar", person_id="hajar")
+
+    with page.expect_response(re.compile("/rows/.*q=salma")):
+        say(other, "Hello", ago=timedelta(0))
+
+    expect(page.locator(".dx-row")).to_have_count(1)
 
 
 def test_a_channel_that_needs_an_admin_is_told_on_open_pages(
