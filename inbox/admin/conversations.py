@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from inbox.admin.kept import Kept
 from inbox.models import Conversation, Source, Tag
 from inbox.pages import thread
+from inbox.pages.clock import row_time
 from inbox.pages.rows import snippet_of, window_chip
 
 
@@ -27,7 +28,7 @@ class ConversationAdmin(Kept, admin.ModelAdmin[Conversation]):
         "status",
         "assignee",
         "reply_window",
-        "last_message_at",
+        "last_activity",
         "in_inbox",
     ]
     list_select_related = [
@@ -110,6 +111,10 @@ class ConversationAdmin(Kept, admin.ModelAdmin[Conversation]):
     @admin.display(description=_("last message"))
     def said_last(self, conversation: Conversation) -> str:
         return snippet_of(conversation).text[:80]
+
+    @admin.display(description=_("last activity"), ordering="last_message_at")
+    def last_activity(self, conversation: Conversation) -> str:
+        return row_time(conversation.last_message_at, at=now())
 
     @admin.display(description=_("reply window"))
     def reply_window(self, conversation: Conversation) -> str:
