@@ -45,6 +45,7 @@ MAX_RINGS = 500
 
 MAY_HAVE_BEEN_SENT = _("This may have been sent: the channel did not answer in time.")
 WINDOW_CLOSED = _("The reply window closed before this could be sent.")
+GAVE_UP = _("The channel could not be reached, in several attempts.")
 GROUP_STOPPED = _("Not sent, because a part before it was not.")
 
 _RETRIED = {ErrorClass.NOT_TAKEN, ErrorClass.TRANSIENT}
@@ -222,11 +223,13 @@ def _record_error(message: Message, error: SendError) -> None:
         message.status = Status.UNCERTAIN
         message.sending_since = now()
         _explain(message, error)
-    elif error.error_class in _RETRIED and message.attempts < MAX_ATTEMPTS:
+    elif error.error_class not in _RETRIED:
+        fail(message, error)
+    elif message.attempts < MAX_ATTEMPTS:
         _requeue(message, at=now() + backoff(message.attempts))
         _explain(message, error)
     else:
-        fail(message, error)
+        fail(message, SendError(error.error_class, GAVE_UP, code=error.code))
     message.save()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -101,10 +101,23 @@ def build_row(
         window=window_chip(
             conversation.reply_window_at(at, source=Source.AGENT), at=at
         ),
-        tags=tuple((tag.name, tag.colour) for tag in shown[:MAX_ROW_TAGS]),
+        tags=_tags_of(conversation, shown),
         assignee_id=assignee.pk if assignee else None,
         assignee=assignee.name if assignee else "",
     )
+
+
+# The dot of the tag that sandbox conversations carry.
+SANDBOX_COLOUR = 6
+
+
+def _tags_of(
+    conversation: Conversation, shown: Sequence[Tag]
+) -> tuple[tuple[str, int], ...]:
+    tags = [(tag.name, tag.colour) for tag in shown[:MAX_ROW_TAGS]]
+    if conversation.channel.is_sandbox:
+        tags.append((_("Sandbox"), SANDBOX_COLOUR))
+    return tuple(tags)
 
 
 def draw_row(

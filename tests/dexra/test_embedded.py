@@ -345,19 +345,6 @@ def test_an_ordinary_user_is_told_whose_data_it_is(folder):
     )
 
 
-@pytest.mark.proof
-def test_servers_are_up_in_two_seconds_cold_and_in_a_third_of_one_warm(folder):
-    took = []
-    for attempt in range(5):
-        for _temperature in ("cold", "warm"):
-            started = time.perf_counter()
-            with embedded.running(folder / f"timed-{attempt}"):
-                took.append(time.perf_counter() - started)
-
-    assert min(took[0::2]) < 2
-    assert min(took[1::2]) < 0.3
-
-
 def site_packages():
     return Path(sysconfig.get_path("purelib"))
 
