@@ -46,7 +46,7 @@ def launch():
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=embedded.die_with_parent(signal.SIGTERM),
+            preexec_fn=as_from_a_shell(),
         )
         launched.append(process)
         return process
@@ -62,6 +62,17 @@ def dexra(folder, launch):
     """Dexra, started from nothing: its folder, its port, and what it printed."""
     port = free_port()
     return folder / "data", port, read_welcome(launch(folder / "data", port))
+
+
+def as_from_a_shell():
+    """Returns what makes a child listen to Ctrl-C, whatever the tests ignore, and die with us."""
+    die_with_us = embedded.die_with_parent(signal.SIGTERM)
+
+    def prepare():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        die_with_us()
+
+    return prepare
 
 
 def free_port():
