@@ -208,8 +208,8 @@ def wrk(url: str, bodies: Path, connections: int, seconds: int) -> Load:
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     return Load(
         per_second=float(_found(r"Requests/sec:\s+([\d.]+)", out)),
-        p50=_milliseconds(_found(r"50%\s+(\S+)", out)),
-        p99=_milliseconds(_found(r"99%\s+(\S+)", out)),
+        p50=_milliseconds(_found(r"\n\s+50%\s+(\S+)", out)),
+        p99=_milliseconds(_found(r"\n\s+99%\s+(\S+)", out)),
         errors=int(errors[1]) if errors else 0,
     )
 
