@@ -9,7 +9,7 @@ SERVERS = $(PY) dexra/embedded.py "$(or $(DATA_DIR),.data)" --
 PYTEST = $(SERVERS) $(PY) -m pytest
 APPS = dexra inbox channels_meta webhooks
 
-.PHONY: help run test check proof bench lock clean environment tools
+.PHONY: help run test check proof bench screenshots lock clean environment tools
 
 help:
 	@echo "make run      start Dexra: servers, web, workers (PORT=8000 DATA_DIR=.data)"
@@ -17,6 +17,7 @@ help:
 	@echo "make check    style, types, templates, import plan, migrations"
 	@echo "make proof    the long tests: crashes, chaos, mutants"
 	@echo "make bench    measure, and write docs/benchmarks.md"
+	@echo "make screenshots  take the README's pictures anew, with the system's Chromium"
 	@echo "make lock     write requirements*.txt anew from pyproject.toml"
 	@echo "make clean    remove the environment and caches; data stays in DATA_DIR"
 
@@ -38,6 +39,9 @@ proof: tools
 
 bench: tools
 	@$(SERVERS) $(PY) -m bench $(ARGS)
+
+screenshots: tools
+	@$(PY) docs/screenshots/make.py
 
 check: tools
 	@$(PY) -m ruff check .

@@ -1,0 +1,71 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import requests
+from django.core.management import call_command
+
+from inbox.models import Conversation
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
+    local = [link for link in links if "://" not in link]
+
+    assert not [link for link in local if not (path.parent / link).exists()]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_command_exists(path: Path) -> None:
+    targets = set(
+        re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
+    named = re.findall(
+        r"(?:`|^    |=\S+ )make ([a-z]+)", path.read_text(), re.MULTILINE
+    )
+
+    assert set(named) <= targets
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_three_lines_of_the_readme_work(
+    asgi_server: str, conversation: Conversation
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    calls = [
+        shlex.split(line) for line in readme.splitlines() if line.startswith("curl ")
+    ]
+    key = StringIO()
+    call_command("create_api_key", "My backend", stdout=key)
+
+    statuses = []
+    for call in calls:
+        address = next(word for word in call if word.startswith("http"))
+        address = address.replace("http://127.0.0.1:8000", asgi_server)
+        address = address.replace("/1/", f"/{conversation.pk}/")
+        headers = dict(
+            call[n + 1].replace("$KEY", key.getvalue().strip()).split(": ", 1)
+            for n, word in enumerate(call)
+            if word == "-H"
+        )
+        body = call[call.index("-d") + 1] if "-d" in call else None
+        method = "POST" if body else "GET"
+        statuses.append(
+            requests.request(
+                method, address, headers=headers, data=body, timeout=10
+            ).status_code
+        )
+
+    assert statuses == [200, 201]
