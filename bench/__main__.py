@@ -151,8 +151,8 @@ def machine() -> dict[str, str]:
 
 PREFACE = """# Benchmarks
 
-Written by `make bench` on {day}: {cores} cores shared by load, web, workers, PostgreSQL and Valkey;
-Python {python}. Every figure stands beside a baseline taken in the same run on the same machine:
+Written by `make bench` on {day}: {cores} cores shared by load, web (one process per two cores), workers,
+PostgreSQL and Valkey; Python {python}. Every figure stands beside a baseline taken in the same run on the same machine:
 judge the ratios; absolute times prove little.
 
 {table}

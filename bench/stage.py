@@ -98,9 +98,13 @@ def process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
                 child.wait(10)
 
 
+# One web process per two cores: the load, PostgreSQL and the workers want the others.
+WEB_PROCESSES = max(1, (os.cpu_count() or 1) // 2)
+
+
 @contextmanager
 def web() -> Iterator[str]:
-    """One web process; its base URL."""
+    """The web processes; their base URL."""
     port = free_port()
     os.environ["PORT"] = str(port)
     arguments = [
