@@ -112,6 +112,8 @@ def web() -> Iterator[str]:
         f"--port={port}",
         "--no-access-log",
         "--log-level=error",
+        "--no-proxy-headers",
+        f"--workers={WEB_PROCESSES}",
     ]
     with process(sys.executable, "-m", "uvicorn", "dexra.asgi:application", *arguments):
         wait_for(lambda: _answers(port))
