@@ -15,7 +15,13 @@ from typing import Any
 import redis
 from celery import shared_task
 from django.conf import settings
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import (
+    DataError,
+    IntegrityError,
+    OperationalError,
+    connection,
+    transaction,
+)
 from django.utils.timezone import now
 
 from channels_meta.models import RawEvent
@@ -37,7 +43,18 @@ RUN_SECONDS = 10
 KEPT_FOR = timedelta(days=14)
 PURGE_ROWS = 5000
 # What cannot be stored however often it is tried.
-POISON = (DataError, IntegrityError, ValueError, TypeError, KeyError)
+POISON = (
+    DataError,
+    IntegrityError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+# SQLSTATE class of limits that a row exceeds (an index entry, a tsvector): poison too, although
+# psycopg files it with lost connections.
+PROGRAM_LIMIT = "54"
 
 CLAIM = """
 select id, body, received_at from (
@@ -211,13 +228,21 @@ def _hand_over(routed: Sequence[tuple[Update, Arrival]]) -> dict[Key, Known]:
         return {}
     try:
         return receive([arrival for _, arrival in routed]).erased
-    except POISON as error:
+    except (*POISON, OperationalError) as error:
+        if not is_poison(error):
+            raise
         if len(routed) == 1:
             logger.exception("drain.poison raw_event=%s", routed[0][0].row.id)
             routed[0][0].fail(f"{type(error).__name__}: {error}")
             return {}
         middle = len(routed) // 2
         return _hand_over(routed[:middle]) | _hand_over(routed[middle:])
+
+
+def is_poison(error: Exception) -> bool:
+    if isinstance(error, OperationalError):
+        return str(getattr(error.__cause__, "sqlstate", "")).startswith(PROGRAM_LIMIT)
+    return isinstance(error, POISON)
 
 
 def _mark(rows: Sequence[Journalled]) -> None:

@@ -18,6 +18,16 @@ from channels_meta.payloads.values import ItemError, as_list, load, read_id, sho
 
 __all__ = ["ItemError", "Parsed", "load", "parse"]
 
+# What a shape that nobody foresaw can raise. One item is lost to it at most, and kept raw.
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 KIND_OF_OBJECT = {"page": "messenger", "instagram": "instagram"}
 
 
@@ -32,9 +42,15 @@ def parse(body: bytes, *, received_at: datetime) -> list[Parsed]:
     entries = envelope.get("entry")
     if not isinstance(entries, list):
         raise ValueError("no entry list")
-    return [
-        parsed for entry in entries for parsed in _parse_entry(kind, entry, received_at)
-    ]
+    return [p for entry in entries for p in _read_entry(kind, entry, received_at)]
+
+
+def _read_entry(kind: str, entry: Any, received_at: datetime) -> list[Parsed]:
+    """One bad entry must not take its neighbours with it."""
+    try:
+        return list(_parse_entry(kind, entry, received_at))
+    except UNREADABLE as error:
+        return [Parsed(kind, (), None, "unreadable", f"{error}"[:300])]
 
 
 def _parse_entry(kind: str, entry: Any, received_at: datetime) -> Iterator[Parsed]:
@@ -82,5 +98,5 @@ def _guarded(context: Context, raw: Any, read: _Reader) -> Parsed:
         )
     try:
         return read(context, raw)
-    except ItemError as error:
-        return Parsed(context.kind, accounts, None, "unreadable", str(error))
+    except UNREADABLE as error:
+        return Parsed(context.kind, accounts, None, "unreadable", f"{error}"[:300])

@@ -49,6 +49,8 @@ def read_moment(value: Any) -> datetime | None:
         return None
     try:
         number = float(value)
+    except OverflowError:
+        return None
     except (TypeError, ValueError):
         return _read_iso(value)
     try:
