@@ -109,6 +109,9 @@ def take_inbox(page: Page) -> None:
 def take_sandbox(page: Page) -> None:
     page.goto("/sandbox/")
     page.get_by_text(CUSTOMER).first.click()
+    page.fill("#phone-text", "Rue Allal Ben Abdellah 12, Casablanca 🙏")
+    page.press("#phone-text", "Enter")
+    page.wait_for_selector("#log .dx-log")
     save(page, "sandbox.png")
 
 
