@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from channels_meta.details import fetch_details
 from channels_meta.errors import RECONNECT
 from channels_meta.graph import GraphClient
+from channels_meta.history import fetch_history
 from channels_meta.models import Credential
+from channels_meta.profiles import fetch_profile
 from inbox.channels import (
     PERSON,
+    Ability,
     Accepted,
+    ActionKind,
+    Details,
     ErrorClass,
+    HistoryPage,
+    Limits,
     MediaLimit,
     OutgoingMessage,
+    Profile,
     ReplyWindow,
     SendError,
+    Signal,
+    TemplateInfo,
     TextLimit,
     WindowKind,
 )
@@ -40,16 +52,52 @@ class MetaAdapter:
     standard_window = HOUR_24
     windows: tuple[ReplyWindow, ...] = (
         ReplyWindow(WindowKind.OPEN),
+        ReplyWindow(WindowKind.PROBABLE),
         HUMAN_AGENT_WINDOW,
     )
+    private_reply_window = timedelta(days=7)
+
+    def abilities(self, channel: Channel) -> frozenset[Ability]:
+        return frozenset()
 
     def send(self, channel: Channel, message: OutgoingMessage) -> Accepted:
         """POST one message. Raises SendError."""
+        return Accepted(self._client(channel).send_message(self._payload(message)))
+
+    def reply_publicly(self, channel: Channel, comment_id: str, text: str) -> Accepted:
+        raise NotImplementedError
+
+    def perform(
+        self, channel: Channel, kind: ActionKind, *, target: str, value: str = ""
+    ) -> None:
+        raise NotImplementedError
+
+    def signal(self, channel: Channel, recipient_id: str, signal: Signal) -> None:
+        raise NotImplementedError
+
+    def fetch_profile(self, channel: Channel, external_id: str) -> Profile:
+        return fetch_profile(self._client(channel), external_id)
+
+    def fetch_details(
+        self, channel: Channel, external_id: str, extra: Mapping[str, Any]
+    ) -> Details:
+        return fetch_details(self._client(channel), external_id, extra)
+
+    def fetch_history(
+        self, channel: Channel, *, cursor: str = "", person_id: str = ""
+    ) -> HistoryPage:
+        client = self._client(channel)
+        return fetch_history(client, kind=self.kind, cursor=cursor, person_id=person_id)
+
+    def fetch_templates(self, channel: Channel) -> Sequence[TemplateInfo]:
+        raise NotImplementedError
+
+    def _client(self, channel: Channel) -> GraphClient:
+        """Raises SendError for a channel that has no token."""
         try:
-            credential = channel.meta
+            return GraphClient(channel.meta)
         except Credential.DoesNotExist:
             raise SendError(ErrorClass.RECONNECT, RECONNECT, code="no_token") from None
-        return Accepted(GraphClient(credential).send_message(self._payload(message)))
 
     def _payload(self, message: OutgoingMessage) -> dict[str, Any]:
         payload: dict[str, Any] = {
@@ -80,28 +128,31 @@ class InstagramAdapter(MetaAdapter):
     icon = "camera"
     css = "ig"
     id_prefix = "IG_"
-    text_limit = TextLimit(1000, "bytes")
-    media_limits = {
-        "image": MediaLimit(8 * MEGABYTE, frozenset({"image/png", "image/jpeg"})),
-        "video": MediaLimit(
-            25 * MEGABYTE,
-            frozenset(
-                {
-                    "video/mp4",
-                    "video/ogg",
-                    "video/x-msvideo",
-                    "video/quicktime",
-                    "video/webm",
-                }
-            ),
-        ),
-        "audio": MediaLimit(
-            25 * MEGABYTE,
-            frozenset({"audio/aac", "audio/mp4", "audio/x-m4a", "audio/wav"}),
-        ),
-        "file": MediaLimit(25 * MEGABYTE, frozenset({"application/pdf"})),
-    }
     reports_delivery = False
+    limits = Limits(
+        text=TextLimit(1000, "bytes"),
+        comment_text=TextLimit(2200, "characters"),
+        media={
+            "image": MediaLimit(8 * MEGABYTE, frozenset({"image/png", "image/jpeg"})),
+            "video": MediaLimit(
+                25 * MEGABYTE,
+                frozenset(
+                    {
+                        "video/mp4",
+                        "video/ogg",
+                        "video/x-msvideo",
+                        "video/quicktime",
+                        "video/webm",
+                    }
+                ),
+            ),
+            "audio": MediaLimit(
+                25 * MEGABYTE,
+                frozenset({"audio/aac", "audio/mp4", "audio/x-m4a", "audio/wav"}),
+            ),
+            "file": MediaLimit(25 * MEGABYTE, frozenset({"application/pdf"})),
+        },
+    )
 
     def native_url(self, channel: Channel, recipient_id: str) -> str:
         return "https://www.instagram.com/direct/inbox/"
@@ -113,19 +164,24 @@ class MessengerAdapter(MetaAdapter):
     icon = "chat"
     css = "fb"
     id_prefix = "FB_"
-    text_limit = TextLimit(2000, "characters")
-    media_limits = {
-        "image": MediaLimit(
-            8 * MEGABYTE, frozenset({"image/png", "image/jpeg", "image/gif"})
-        ),
-        "video": MediaLimit(25 * MEGABYTE, frozenset({"video/mp4", "video/quicktime"})),
-        "audio": MediaLimit(
-            25 * MEGABYTE,
-            frozenset({"audio/mpeg", "audio/aac", "audio/mp4", "audio/wav"}),
-        ),
-        "file": MediaLimit(25 * MEGABYTE, frozenset({"application/pdf", "text/plain"})),
-    }
     reports_delivery = True
+    limits = Limits(
+        text=TextLimit(2000, "characters"),
+        comment_text=TextLimit(8000, "characters"),
+        media={
+            "image": MediaLimit(
+                8 * MEGABYTE, frozenset({"image/png", "image/jpeg", "image/gif"})
+            ),
+            "video": MediaLimit(
+                25 * MEGABYTE, frozenset({"video/mp4", "video/quicktime"})
+            ),
+            "audio": MediaLimit(
+                25 * MEGABYTE,
+                frozenset({"audio/mpeg", "audio/aac", "audio/mp4", "audio/wav"}),
+            ),
+            "file": MediaLimit(25 * MEGABYTE, frozenset()),
+        },
+    )
 
     def _content(self, message: OutgoingMessage) -> dict[str, Any]:
         # Messenger returns metadata with the echo; Instagram does not take it.

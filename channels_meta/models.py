@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from inbox.encryption import EncryptedTextField
-from inbox.models import Channel
+from inbox.models import Agent, Channel
 
 
 class Credential(models.Model):
@@ -34,10 +34,27 @@ class Credential(models.Model):
     # The id our calls name: the Page's for Facebook Login, the account's own for Instagram Login.
     node_id = models.CharField(_("node id"), max_length=100)
     access_token = EncryptedTextField(_("access token"))
+    # The app-scoped id of the person who connected: what Meta names when they take it back.
+    user_id = models.CharField(_("connected by user id"), max_length=100, blank=True)
     scopes = models.JSONField(_("scopes"), default=list, blank=True)
+    # The Page tasks of that person: MESSAGING and MODERATE are needed.
+    tasks = models.JSONField(_("tasks"), default=list, blank=True)
+    # What Meta says it posts to us for this account, and when we asked.
+    subscribed_fields = models.JSONField(
+        _("subscribed fields"), default=list, blank=True
+    )
+    subscription_checked_at = models.DateTimeField(
+        _("subscription checked"), null=True, blank=True
+    )
     # Empty: Meta's own host for the flavour. The sandbox puts its pretend Graph API here.
     graph_base_url = models.URLField(_("Graph address"), max_length=300, blank=True)
+    token_issued_at = models.DateTimeField(_("token issued"), null=True, blank=True)
+    # Null: never by time.
     token_expires_at = models.DateTimeField(_("token expires"), null=True, blank=True)
+    token_checked_at = models.DateTimeField(_("token checked"), null=True, blank=True)
+    data_access_expires_at = models.DateTimeField(
+        _("data access expires"), null=True, blank=True
+    )
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
     class Meta:
@@ -46,6 +63,58 @@ class Credential(models.Model):
 
     def __str__(self) -> str:
         return str(self.channel)
+
+
+class LoginAttempt(models.Model):
+    """One walk through a login at Meta: its state is good for one return, within minutes."""
+
+    state = models.CharField(_("state"), max_length=100, unique=True)
+    flavour = models.CharField(
+        _("login"), max_length=10, choices=Credential.Flavour.choices
+    )
+    agent = models.ForeignKey(
+        Agent, on_delete=models.CASCADE, related_name="+", verbose_name=_("agent")
+    )
+    # The channel to be reconnected in place; null to connect whatever is chosen.
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # When the state came back; it never counts again.
+    used_at = models.DateTimeField(_("used"), null=True, blank=True)
+    access_token = EncryptedTextField(_("access token"), blank=True)
+    user_id = models.CharField(_("user id"), max_length=100, blank=True)
+    # What the login offers, without tokens: [{kind, external_id, node_id, name, username, tasks}].
+    accounts = models.JSONField(_("accounts"), default=list, blank=True)
+    scopes = models.JSONField(_("scopes"), default=list, blank=True)
+    token_expires_at = models.DateTimeField(_("token expires"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("login attempt")
+        verbose_name_plural = _("login attempts")
+
+    def __str__(self) -> str:
+        return f"{self.flavour} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class DataDeletion(models.Model):
+    """A person who had connected an account asked Meta to have their data deleted."""
+
+    confirmation_code = models.CharField(
+        _("confirmation code"), max_length=40, unique=True
+    )
+    user_id = models.CharField(_("user id"), max_length=100)
+    requested_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    # How many credentials were deleted with it.
+    credentials = models.PositiveIntegerField(_("credentials"), default=0)
+
+    class Meta:
+        verbose_name = _("data deletion")
+        verbose_name_plural = _("data deletions")
+
+    def __str__(self) -> str:
+        return self.confirmation_code
 
 
 class RawEvent(models.Model):
@@ -110,6 +179,8 @@ from channels_meta.sandbox.models import (  # noqa: E402
 
 __all__ = [
     "Credential",
+    "DataDeletion",
+    "LoginAttempt",
     "RawEvent",
     "SandboxAccount",
     "SandboxCall",

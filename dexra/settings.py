@@ -214,6 +214,12 @@ META_APP_SECRET = _secret_list("META_APP_SECRET")
 META_INSTAGRAM_APP_SECRET = _secret_list("META_INSTAGRAM_APP_SECRET")
 META_VERIFY_TOKEN = _secret("META_VERIFY_TOKEN")
 META_GRAPH_VERSION = env.str("META_GRAPH_VERSION", default="v26.0")
+# Answers to what Meta's documentation leaves open; channels_meta/assumptions.py has the questions.
+META_ASSUMPTIONS = {
+    name: value
+    for name, value in env.ENVIRON.items()
+    if name.startswith("META_ASSUME_")
+}
 
 # Outgoing webhooks: networks that endpoints may lie in although they are not public.
 WEBHOOK_ALLOWED_NETWORKS = env.list(
@@ -256,6 +262,11 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "channels_meta.processing.*": {"queue": "drain"},
     "inbox.delivery.*": {"queue": "send"},
+    "inbox.actions.*": {"queue": "send"},
+    "inbox.fetching.*": {"queue": "fetch"},
+    "inbox.history.*": {"queue": "fetch"},
+    "inbox.templates.*": {"queue": "fetch"},
+    "channels_meta.upkeep.*": {"queue": "fetch"},
     "webhooks.sending.*": {"queue": "dispatch"},
 }
 # Sweepers: whatever bell was lost, the rows are found. A ring that nobody heard in time is
@@ -278,7 +289,7 @@ CELERY_BEAT_SCHEDULE = {
             "args": [queue],
             "options": {"queue": queue, "expires": 30},
         }
-        for queue in ("drain", "send", "dispatch")
+        for queue in ("drain", "send", "dispatch", "fetch")
     },
     "purge-raw-events": {
         "task": "channels_meta.processing.purge_raw_events",

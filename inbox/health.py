@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 logger = logging.getLogger(__name__)
 
-QUEUES = ("drain", "send", "dispatch")
+QUEUES = ("drain", "send", "dispatch", "fetch")
 ALIVE = "dexra:alive:"
 # A part that has not been heard of for this long (seconds) is missing.
 SILENCE = 45

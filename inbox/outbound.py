@@ -91,7 +91,7 @@ def check_reply(
         )
     if not content.strip() and not media:
         raise ContentInvalid(_("Write something first."), param="content")
-    limit = channel.adapter.text_limit
+    limit = channel.adapter.limits.text
     if limit.measure(content) > limit.maximum:
         sentence = (
             _("This is longer than the %(maximum)d bytes that %(channel)s takes.")
@@ -116,7 +116,7 @@ def _check_media(channel: Channel, media: Sequence[OutgoingMedia]) -> None:
             param="attachments",
         )
     for part in media:
-        if part.kind not in channel.adapter.media_limits:
+        if part.kind not in channel.adapter.limits.media:
             raise ContentInvalid(
                 _("%(channel)s does not take this kind of file: %(kind)s.")
                 % {"channel": channel.adapter.label, "kind": part.kind},

@@ -126,9 +126,14 @@ Item = InboundMessage | Echo | Edit | Unsend | Hide | ReactionChange | Receipt |
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An item, where it belongs and when it reached us. raw_event_id: its journal row."""
+    """An item, where it belongs and when it reached us. raw_event_id: its journal row.
+
+    recovered: it did not come as an event but was found at the channel. "missed": an event
+    should have told us, so it is new to us. "history": from before we were connected.
+    """
 
     channel_id: int
     received_at: datetime
     item: Item
     raw_event_id: int | None = None
+    recovered: str = ""

@@ -1,8 +1,10 @@
+from inbox.models.actions import ChannelAction
 from inbox.models.agents import Agent, Team
 from inbox.models.api_keys import ApiKey
 from inbox.models.channels import Channel
 from inbox.models.contacts import ChannelIdentity, Contact
 from inbox.models.conversations import Conversation, ConversationQuerySet, Tag
+from inbox.models.fetches import Fetch, Import
 from inbox.models.messages import (
     IN_FLIGHT,
     Attachment,
@@ -14,6 +16,7 @@ from inbox.models.messages import (
     Source,
     Status,
 )
+from inbox.models.templates import MessageTemplate
 
 __all__ = [
     "IN_FLIGHT",
@@ -21,13 +24,17 @@ __all__ = [
     "ApiKey",
     "Attachment",
     "Channel",
+    "ChannelAction",
     "ChannelIdentity",
     "Contact",
     "Conversation",
     "ConversationQuerySet",
     "Direction",
+    "Fetch",
+    "Import",
     "Message",
     "MessageQuerySet",
+    "MessageTemplate",
     "MessageType",
     "Reaction",
     "Source",

@@ -46,6 +46,29 @@ class Channel(models.Model):
         choices=Reopening.choices,
         default=Reopening.REOPEN,
     )
+    # What the platform last refused, and when: for people, until something succeeds.
+    last_error = models.CharField(
+        _("last error"), max_length=300, blank=True, db_default=""
+    )
+    last_error_code = models.CharField(
+        _("last error code"), max_length=40, blank=True, db_default=""
+    )
+    last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True)
+    shows_seen = models.BooleanField(
+        _("show customers that their messages were seen"), default=True, db_default=True
+    )
+    shows_typing = models.BooleanField(
+        _("show customers that an agent is typing"), default=True, db_default=True
+    )
+    stores_media = models.BooleanField(
+        _("keep copies of what customers send"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Photos, videos, voice messages and files. Without copies they are shown from the "
+            "platform until it stops serving them. Stories are never copied."
+        ),
+    )
     is_sandbox = models.BooleanField(_("sandbox"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from inbox.channels import WindowClock
 from inbox.models.channels import Channel
 
 
@@ -75,14 +76,39 @@ class ChannelIdentity(models.Model):
     )
     username = models.CharField(_("username"), max_length=100, blank=True)
     name = models.CharField(_("name"), max_length=200, blank=True)
+    # Where the platform shows the picture, for a few days; our copy lasts.
     avatar_url = models.URLField(_("avatar"), max_length=2000, blank=True)
+    avatar = models.FileField(
+        _("picture"),
+        upload_to="avatars/%Y/%m/",
+        max_length=200,
+        blank=True,
+        db_default="",
+    )
+    # What else the profile tells: {follower_count, is_verified_user, ...}.
+    profile = models.JSONField(
+        _("profile"),
+        default=dict,
+        blank=True,
+        db_default=models.Value({}, models.JSONField()),
+    )
+    # Null until the platform was asked for the profile, whatever it answered.
+    profile_checked_at = models.DateTimeField(
+        _("profile checked"), null=True, blank=True
+    )
     # When the person last did something that opens the reply window; never our own send.
     last_inbound_at = models.DateTimeField(_("last act"), null=True, blank=True)
     window_expires_at = models.DateTimeField(_("window closes"), null=True, blank=True)
+    # A longer window may be open until then: known only by trying (an ad click, for one).
+    probable_until = models.DateTimeField(
+        _("window may last until"), null=True, blank=True
+    )
     window_reason = models.CharField(_("window opened by"), max_length=40, blank=True)
     # Our messages up to here were delivered to, and read by, this person.
     delivered_until = models.DateTimeField(_("delivered until"), null=True, blank=True)
     read_until = models.DateTimeField(_("read until"), null=True, blank=True)
+    # The person asked to be forgotten: what was written until then is never stored again.
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -100,6 +126,12 @@ class ChannelIdentity(models.Model):
     @property
     def public_id(self) -> str:
         return f"{self.channel.adapter.id_prefix}{self.external_id}"
+
+    @property
+    def window_clock(self) -> WindowClock:
+        return WindowClock(
+            self.last_inbound_at, self.window_expires_at, self.probable_until
+        )
 
     @property
     def display_name(self) -> str:

@@ -103,6 +103,9 @@ class Conversation(models.Model):
         models.IntegerField(), verbose_name=_("tags"), default=list, blank=True
     )
     subject = models.CharField(_("subject"), max_length=200, blank=True)
+    # Who else holds the thread at the platform (an app's name or id); "" while it is ours or
+    # nobody's. Until we take it over, the platform refuses what we send.
+    held_by = models.CharField(_("held by"), max_length=100, blank=True, db_default="")
     # Where the person came from (an ad, a link), as the channel told it last.
     referral = models.JSONField(_("referral"), default=dict, blank=True)
     unread = models.PositiveIntegerField(_("unread"), default=0)
@@ -201,7 +204,6 @@ class Conversation(models.Model):
             self.channel.adapter.windows,
             source=source,
             features=frozenset(self.channel.features),
-            last_inbound_at=self.identity.last_inbound_at,
-            window_expires_at=self.identity.window_expires_at,
+            clock=self.identity.window_clock,
             at=moment,
         )

@@ -138,9 +138,12 @@ class Message(models.Model):
         related_name="replies",
         db_index=False,
     )
+    # Sent into the inbox of who wrote the comment `reply_to`: once per comment.
+    is_private_reply = models.BooleanField(default=False, db_default=False)
     # The journal row it came from (the channel app's); null for what we wrote.
     raw_event_id = models.BigIntegerField(_("raw event"), null=True, blank=True)
-    # What the type needs: {story, referral, comment, postback, quick_reply, edits, event, raw}.
+    # What the type needs: {story, referral, comment, postback, quick_reply, edits, event, raw,
+    # quick_replies, cards, template, recovered}.
     extra = models.JSONField(_("extra"), default=dict, blank=True)
     # The channel's time, by which threads sort; for our sends our clock until the echo tells.
     sent_at = models.DateTimeField(_("sent"))
@@ -179,6 +182,11 @@ class Message(models.Model):
                 fields=["conversation"],
                 name="message_one_in_flight",
                 condition=Q(status__in=["sending", "uncertain"]),
+            ),
+            models.UniqueConstraint(
+                fields=["reply_to"],
+                name="message_one_private_reply",
+                condition=Q(is_private_reply=True) & ~Q(status="failed"),
             ),
         ]
         indexes = [
@@ -264,9 +272,20 @@ class Attachment(models.Model):
     remote_url_expires_at = models.DateTimeField(
         _("address expires"), null=True, blank=True
     )
-    file = models.FileField(_("file"), upload_to="attachments/%Y/%m/", blank=True)
+    file = models.FileField(
+        _("file"), upload_to="attachments/%Y/%m/", max_length=200, blank=True
+    )
     mime_type = models.CharField(_("type"), max_length=100, blank=True)
     size = models.PositiveBigIntegerField(_("bytes"), null=True, blank=True)
+    width = models.PositiveIntegerField(_("width"), null=True, blank=True)
+    height = models.PositiveIntegerField(_("height"), null=True, blank=True)
+    thumbnail = models.FileField(
+        _("thumbnail"),
+        upload_to="thumbnails/%Y/%m/",
+        max_length=200,
+        blank=True,
+        db_default="",
+    )
     title = models.CharField(_("title"), max_length=300, blank=True)
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.REMOTE

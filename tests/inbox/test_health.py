@@ -31,7 +31,7 @@ def test_a_silent_worker_is_named_and_ingest_stays(client: Client) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "degraded",
-        "missing": ["worker:send", "worker:dispatch"],
+        "missing": ["worker:send", "worker:dispatch", "worker:fetch"],
     }
 
 

@@ -137,6 +137,7 @@ class Command(BaseCommand):
         web = Web("web", *web_arguments())
         others = [
             Process("send", *worker_arguments("send", "threads", 16, "send")),
+            Process("fetch", *worker_arguments("fetch", "threads", 8, "fetch")),
             Process("work", *worker_arguments("work", "prefork", 2, "drain,default")),
             # Alone: a flood of customers must not hold up integrators, nor they the customers.
             Process(
