@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client, override_settings
 
-from inbox.health import beat, heard
+from inbox.health import QUEUES, beat, heard
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +16,7 @@ def test_the_process_is_alive(client: Client) -> None:
 
 def test_all_parts_heard_is_ready(client: Client) -> None:
     heard("beat")
-    for queue in ("drain", "send", "dispatch"):
+    for queue in QUEUES:
         beat(queue)
 
     assert client.get("/readyz").json() == {"status": "ok", "missing": []}
