@@ -19,7 +19,7 @@ class Fetch(models.Model):
         HISTORY = "history", _("Earlier messages")  # subject: a channel identity
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.CASCADE, related_name="fetches"
+        Channel, on_delete=models.CASCADE, related_name="fetches", db_index=False
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     # The id of what it is about; which table, the kind says.
@@ -37,7 +37,10 @@ class Fetch(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["kind", "subject_id"], name="fetch_once")
         ]
-        indexes = [models.Index(fields=["due_at", "id"], name="fetch_due")]
+        # Each kind of each channel is a queue of its own: none waits behind another's.
+        indexes = [
+            models.Index(fields=["channel", "kind", "due_at", "id"], name="fetch_lane")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_id}"
@@ -69,6 +72,8 @@ class Import(models.Model):
     cursor = models.TextField(_("cursor"), blank=True)
     # Conversations that ended before this are not looked into.
     since = models.DateTimeField(_("since"), null=True, blank=True)
+    # How far back the walk has come: the oldest activity it has seen.
+    reached = models.DateTimeField(_("came back to"), null=True, blank=True)
     due_at = models.DateTimeField(_("due"), db_default=Now())
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     error = models.CharField(_("error"), max_length=300, blank=True)
