@@ -55,11 +55,14 @@ class Credential(models.Model):
     data_access_expires_at = models.DateTimeField(
         _("data access expires"), null=True, blank=True
     )
+    # When the upkeep looks at token and subscription again: the row is its queue.
+    due_at = models.DateTimeField(_("next check"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
     class Meta:
         verbose_name = _("credential")
         verbose_name_plural = _("credentials")
+        indexes = [models.Index(fields=["due_at"], name="credential_due")]
 
     def __str__(self) -> str:
         return str(self.channel)
@@ -88,6 +91,9 @@ class LoginAttempt(models.Model):
     accounts = models.JSONField(_("accounts"), default=list, blank=True)
     scopes = models.JSONField(_("scopes"), default=list, blank=True)
     token_expires_at = models.DateTimeField(_("token expires"), null=True, blank=True)
+    # Why nothing came of it (channels_meta.connect.failures), and Meta's code if it gave one.
+    failure = models.CharField(_("failure"), max_length=40, blank=True)
+    error_code = models.CharField(_("error code"), max_length=40, blank=True)
 
     class Meta:
         verbose_name = _("login attempt")
@@ -95,6 +101,52 @@ class LoginAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.flavour} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Incident(models.Model):
+    """Something wrong with an account that admins are told of, once, until it is over."""
+
+    class Kind(models.TextChoices):
+        NEEDS_REAUTH = "needs_reauth", _("Needs to be reconnected")
+        DISCONNECTED = "disconnected", _("Disconnected")
+        POLICY = "policy", _("Restricted by Meta")
+        UNSUBSCRIBED = "unsubscribed", _("Meta reports nothing to us")
+        SILENT = "silent", _("Unusually silent")
+        EXPIRING = "expiring", _("Token about to expire")
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, related_name="incidents"
+    )
+    kind = models.CharField(_("kind"), max_length=15, choices=Kind.choices)
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
+    opened_at = models.DateTimeField(_("began"), auto_now_add=True)
+    closed_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    # When admins are to be written to: the row is the queue. Null once they were, or nobody can be.
+    mail_due_at = models.DateTimeField(_("mail due"), null=True, blank=True)
+    mail_attempts = models.PositiveSmallIntegerField(_("mail attempts"), default=0)
+    mailed_at = models.DateTimeField(_("mailed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "kind"],
+                name="incident_one_open",
+                condition=Q(closed_at__isnull=True),
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["mail_due_at"],
+                name="incident_mail_due",
+                condition=Q(mail_due_at__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.get_kind_display()}"
 
 
 class DataDeletion(models.Model):
@@ -180,6 +232,7 @@ from channels_meta.sandbox.models import (  # noqa: E402
 __all__ = [
     "Credential",
     "DataDeletion",
+    "Incident",
     "LoginAttempt",
     "RawEvent",
     "SandboxAccount",
