@@ -252,41 +252,49 @@ def _requeue(message: Message, *, at: datetime) -> None:
 
 
 def _pause_channel(message: Message, error: SendError) -> None:
-    """The whole channel waits; nobody's attempt is spent."""
-    until = now() + (error.retry_after or timedelta(minutes=1))
-    Channel.objects.filter(pk=message.channel_id).update(blocked_until=until)
+    """Nobody's attempt is spent."""
+    until = pause_channel(message.channel_id, error)
     message.attempts -= 1
     _requeue(message, at=until)
-    live.publish_after_commit([live.Change("channel", message.channel_id)])
+
+
+def pause_channel(channel_id: int, error: SendError) -> datetime:
+    """The whole channel waits: until when."""
+    until = now() + (error.retry_after or timedelta(minutes=1))
+    Channel.objects.filter(pk=channel_id).update(blocked_until=until)
+    live.publish_after_commit([live.Change("channel", channel_id)])
+    return until
 
 
 def _stop_channel(message: Message, error: SendError) -> None:
-    """The token or link is dead: the queue waits for an admin, receiving goes on."""
-    changed = Channel.objects.filter(
-        pk=message.channel_id, status=Channel.Status.ACTIVE
-    ).update(status=Channel.Status.NEEDS_REAUTH, status_reason=str(error.detail)[:300])
+    """The queue waits for an admin, receiving goes on."""
     message.attempts -= 1
     message.status = Status.QUEUED
     message.sending_since = None
     _explain(message, error)
-    if changed:
-        logger.error(
-            "channel.needs_reauth channel=%s code=%s", message.channel_id, error.code
-        )
-        emit(
-            [
-                Event(
-                    EventName.CHANNEL_STATUS,
-                    channel_id=message.channel_id,
-                    occurred_at=now(),
-                    details={
-                        "status": Channel.Status.NEEDS_REAUTH.value,
-                        "reason": error.code,
-                    },
-                )
-            ]
-        )
-        live.publish_after_commit([live.Change("channel", message.channel_id)])
+    stop_channel(message.channel_id, error)
+
+
+def stop_channel(channel_id: int, error: SendError) -> None:
+    """The token or link is dead."""
+    changed = Channel.objects.filter(
+        pk=channel_id, status=Channel.Status.ACTIVE
+    ).update(status=Channel.Status.NEEDS_REAUTH, status_reason=str(error.detail)[:300])
+    if not changed:
+        return
+    logger.error("channel.needs_reauth channel=%s code=%s", channel_id, error.code)
+    details = {"status": Channel.Status.NEEDS_REAUTH.value, "reason": error.code}
+    emit(
+        [
+            Event(
+                EventName.CHANNEL_STATUS,
+                channel_id=channel_id,
+                occurred_at=now(),
+                details=details,
+            )
+        ]
+    )
+    live.publish_after_commit([live.Change("channel", channel_id)])
 
 
 def fail(message: Message, error: SendError) -> None:
