@@ -186,6 +186,10 @@ STORAGES = {
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = (
+    env.str("EMAIL_FROM", default="") or f"dexra@{_public.hostname}"
+)
 
 # Security: nothing here is loosened in development but what plain HTTP on this machine needs.
 _https = _public.scheme == "https"
@@ -214,6 +218,14 @@ META_APP_SECRET = _secret_list("META_APP_SECRET")
 META_INSTAGRAM_APP_SECRET = _secret_list("META_INSTAGRAM_APP_SECRET")
 META_VERIFY_TOKEN = _secret("META_VERIFY_TOKEN")
 META_GRAPH_VERSION = env.str("META_GRAPH_VERSION", default="v26.0")
+# Facebook Login for Business asks for what a configuration holds, where one is given.
+META_LOGIN_CONFIG_ID = env.str("META_LOGIN_CONFIG_ID", default="")
+# What accounts are subscribed to; empty: the lists of channels_meta/subscriptions.py.
+META_SUBSCRIBED_FIELDS = {
+    "page": env.list("META_PAGE_FIELDS", default=[]),
+    "instagram": env.list("META_INSTAGRAM_FIELDS", default=[]),
+    "instagram_page": env.list("META_INSTAGRAM_PAGE_FIELDS", default=[]),
+}
 # Answers to what Meta's documentation leaves open; channels_meta/assumptions.py has the questions.
 META_ASSUMPTIONS = {
     name: value
