@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,7 @@ from channels_meta.payloads import Parsed, load, parse
 from inbox.bell import ring
 from inbox.inbound import Arrival, receive, take_turn
 from inbox.inbound.batch import Key, Known
+from inbox.jsonb import dump
 from inbox.models import Channel
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ POISON = (
 PROGRAM_LIMIT = "54"
 
 CLAIM = """
-select id, body, received_at from (
+select id, body, extract(epoch from received_at)::float8 from (
     select id, body, received_at, sum(length(body)) over (order by id) as bytes,
            row_number() over (order by id) as n
       from (select id, body, received_at from channels_meta_rawevent
@@ -145,7 +146,10 @@ def drain_once() -> int:
 def _claim() -> list[Journalled]:
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [CLAIM_ROWS, CLAIM_BYTES])
-        return [Journalled(row[0], bytes(row[1]), row[2]) for row in cursor.fetchall()]
+        return [
+            Journalled(row[0], bytes(row[1]), datetime.fromtimestamp(row[2], UTC))
+            for row in cursor.fetchall()
+        ]
 
 
 # --- parse and route -----------------------------------------------------------------------------
@@ -257,7 +261,7 @@ def _mark(rows: Sequence[Journalled]) -> None:
         for row in rows
     ]
     with connection.cursor() as cursor:
-        cursor.execute(MARK, [json.dumps(table)])
+        cursor.execute(MARK, [dump(table)])
 
 
 # --- forget --------------------------------------------------------------------------------------

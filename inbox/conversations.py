@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 from inbox import live
 from inbox.errors import ContentInvalid, StateForbids
 from inbox.events import Event, EventName, emit
+from inbox.jsonb import dump
 from inbox.models import (
     Agent,
     Conversation,
@@ -37,6 +37,7 @@ REPUBLISH_SPAN = timedelta(seconds=15)
 TOUCH = """
 update inbox_conversation c
    set revision = c.revision + 1,
+       sequence = c.sequence + k.events,
        updated_at = now(),
        last_message = coalesce(m.preview, '{}'),
        last_message_at = coalesce(m.sent_at, c.last_message_at),
@@ -48,7 +49,7 @@ update inbox_conversation c
        last_inbound_at = greatest(c.last_inbound_at, k.acted_at),
        window_expires_at = greatest(c.window_expires_at, k.expires_at)
   from json_to_recordset(%s)
-       k(id bigint, unread int, waiting_since timestamptz, answered_at timestamptz, referral jsonb,
+       k(id bigint, events int, unread int, waiting_since timestamptz, answered_at timestamptz, referral jsonb,
          acted_at timestamptz, expires_at timestamptz)
   left join lateral (
        select m.sent_at,
@@ -61,7 +62,7 @@ update inbox_conversation c
         order by m.sent_at desc, m.id desc
         limit 1) m on true
  where c.id = k.id
-returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id
+returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id, c.sequence
 """
 
 
@@ -69,45 +70,46 @@ returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id
 class Touch:
     """What happened to one conversation, for its row.
 
-    unread: new messages of the person. waiting_since: the first of them. answered_at: our last
-    word. acted_at, expires_at: the identity's reply window.
+    events: how many it is told of. unread: new messages of the person. waiting_since: the first
+    of them. answered_at: our last word. acted_at, expires_at: the identity's reply window, in
+    PostgreSQL's own words: to read and write moments by the thousand takes time.
     """
 
+    events: int = 0
     unread: int = 0
     waiting_since: datetime | None = None
     answered_at: datetime | None = None
     referral: Mapping[str, Any] | None = None
-    acted_at: datetime | None = None
-    expires_at: datetime | None = None
+    acted_at: str | None = None
+    expires_at: str | None = None
 
     def as_row(self, conversation_id: int) -> dict[str, Any]:
         return {
             "id": conversation_id,
+            "events": self.events,
             "unread": self.unread,
-            "waiting_since": _iso(self.waiting_since),
-            "answered_at": _iso(self.answered_at),
+            "waiting_since": self.waiting_since,
+            "answered_at": self.answered_at,
             "referral": self.referral,
-            "acted_at": _iso(self.acted_at),
-            "expires_at": _iso(self.expires_at),
+            "acted_at": self.acted_at,
+            "expires_at": self.expires_at,
         }
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-def touch(touches: Mapping[int, Touch]) -> None:
+def touch(touches: Mapping[int, Touch]) -> dict[int, int]:
     """Bring the rows up to date, count a revision, and tell open pages after commit.
 
-    Conversations are locked in id order by the caller where there are several.
+    Conversations are locked in id order by the caller where there are several. Returns the
+    sequence of each conversation's last event.
     """
     if not touches:
-        return
+        return {}
     rows = [one.as_row(pk) for pk, one in sorted(touches.items())]
     with connection.cursor() as cursor:
-        cursor.execute(TOUCH, [json.dumps(rows)])
+        cursor.execute(TOUCH, [dump(rows)])
         changed = cursor.fetchall()
-    live.publish_after_commit(live.Change("conversation", *row) for row in changed)
+    live.publish_after_commit(live.Change("conversation", *row[:-1]) for row in changed)
+    return {row[0]: row[-1] for row in changed}
 
 
 def refresh(conversation_ids: Iterable[int]) -> None:

@@ -37,6 +37,7 @@ class Event:
     occurred_at: when it happened (for a message, the channel's own time).
     source: who did it: customer, agent, automation, api, ai, native_app, or "" for the system.
     details: JSON values that are not to be found in the rows (an emoji, what changed).
+    sequence: which event of its conversation it is; None until somebody counted it.
     """
 
     name: EventName
@@ -46,6 +47,7 @@ class Event:
     message_id: int | None = None
     source: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    sequence: int | None = None
 
 
 # kwargs: events, a sequence of Event, in the order in which they happened.

@@ -9,6 +9,7 @@ from typing import Any
 
 from inbox.channels import get_adapter
 from inbox.events import Event, EventName
+from inbox.jsonb import dump
 from webhooks.snapshots import (
     Account,
     ConversationRow,
@@ -35,16 +36,13 @@ _PART_EXTRAS = ("coordinates", "sticker_id", "emoji")
 # Details by which a listener finds rows; they are no public words.
 _INTERNAL = {"identity_id", "status"}
 
-# Non-ASCII stays as it is: smaller, and legible in a log.
-encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 def build_body(
     event_id: str, event: Event, snapshot: Snapshot, *, sequence: int | None
 ) -> str:
     """What is stored as UTF-8, and so signed and sent."""
     account = snapshot.accounts[event.channel_id]
-    return encode(
+    return dump(
         {
             "id": event_id,
             "event": event.name.value,
@@ -59,7 +57,7 @@ def build_body(
 
 def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> str:
     """An event about nothing, to see whether an endpoint listens."""
-    return encode(
+    return dump(
         {
             "id": event_id,
             "event": EventName.PING.value,
@@ -148,12 +146,12 @@ def _conversation(row: ConversationRow) -> Json:
 
 def _message(row: MessageRow, event: Event) -> Json:
     if row.is_deleted:
-        return _gone(row.id, type_=row.type, sent_at=format_moment(row.sent_at))
+        return _gone(row.id, type_=row.type, sent_at=row.sent_at)
     message: Json = {
         "id": f"MSG_{row.id}",
         "content": row.content,
         "type": row.type,
-        "sent_at": format_moment(row.sent_at),
+        "sent_at": row.sent_at,
         "attachments": [_attachment(part) for part in json.loads(row.parts or "[]")],
         "reply_to": f"MSG_{row.reply_to_id}" if row.reply_to_id else None,
         "author": row.author_name or None,
@@ -167,7 +165,7 @@ def _message(row: MessageRow, event: Event) -> Json:
                 "detail": row.error_detail,
             }
     if row.edited_at:
-        message["edited_at"] = format_moment(row.edited_at)
+        message["edited_at"] = row.edited_at
     if row.extra != "{}":
         message.update(_extras(json.loads(row.extra)))
     return message
@@ -213,4 +211,4 @@ def erase_content(body: str) -> str:
     }
     if "reaction" in event["data"]:
         event["data"]["reaction"]["emoji"] = ""
-    return encode(event)
+    return dump(event)

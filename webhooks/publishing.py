@@ -12,9 +12,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from inbox.events import Event, EventName
+from inbox.jsonb import dump
 from webhooks import snapshots
 from webhooks.models import new_event_id
-from webhooks.payloads import build_body, encode, erase_content
+from webhooks.payloads import build_body, erase_content
 from webhooks.sending import kick
 from webhooks.snapshots import Snapshot
 
@@ -67,9 +68,10 @@ _ABOUT_CONVERSATIONS = {EventName.CONVERSATION_CREATED, EventName.CONVERSATION_U
 def publish(sender: object, events: Sequence[Event], **_: object) -> None:
     """Store each event with its final bytes, and one delivery for each endpoint that wants it."""
     snapshot = Snapshot()
-    numbers = _number(events, snapshot)
+    numbers = _number(events)
     snapshots.read(
         snapshot,
+        party_ids={e.conversation_id for e in events if e.conversation_id is not None},
         channel_ids={event.channel_id for event in events},
         message_ids={e.message_id for e in events if e.message_id is not None},
         conversation_ids={
@@ -97,24 +99,26 @@ def publish(sender: object, events: Sequence[Event], **_: object) -> None:
             }
         )
     with connection.cursor() as cursor:
-        cursor.execute(ADD, [encode(rows)])
+        cursor.execute(ADD, [dump(rows)])
         if cursor.rowcount:
             transaction.on_commit(kick)
 
 
-def _number(events: Sequence[Event], snapshot: Snapshot) -> list[int | None]:
-    """The sequence of each event in its conversation; reads the conversations' customers too."""
-    counts = Counter(
-        event.conversation_id for event in events if event.conversation_id is not None
+def _number(events: Sequence[Event]) -> list[int | None]:
+    """The sequence of each event in its conversation, counted here unless it was already."""
+    uncounted = Counter(
+        event.conversation_id
+        for event in events
+        if event.conversation_id is not None and event.sequence is None
     )
-    last = snapshots.number_events(counts, snapshot)
+    last = snapshots.number_events(uncounted)
     numbers: list[int | None] = []
     for event in events:
-        if event.conversation_id is None:
-            numbers.append(None)
-            continue
-        last[event.conversation_id] += 1
-        numbers.append(last[event.conversation_id])
+        if event.sequence is None and event.conversation_id is not None:
+            last[event.conversation_id] += 1
+            numbers.append(last[event.conversation_id])
+        else:
+            numbers.append(event.sequence)
     return numbers
 
 

@@ -33,7 +33,7 @@ class Person(NamedTuple):
 
 
 class MessageRow(NamedTuple):
-    """A message with its parts. extra, parts: JSON text."""
+    """A message with its parts. extra, parts: JSON text. sent_at, edited_at: as the public sees them."""
 
     id: int
     direction: str
@@ -43,8 +43,8 @@ class MessageRow(NamedTuple):
     author_name: str
     reply_to_id: int | None
     extra: str
-    sent_at: datetime
-    edited_at: datetime | None
+    sent_at: str
+    edited_at: str | None
     is_deleted: bool
     error_class: str
     error_code: str
@@ -78,16 +78,29 @@ _PERSON = """
        i.channel_id, i.external_id, i.username, i.name, t.id, t.name, t.email, t.phone
 """
 
+
+def _moment(column: str) -> str:
+    """UTC in whole seconds, as payloads.format_moment writes it."""
+    return f"""to_char({column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+
+
 # Conversations are locked in id order, here as everywhere.
-NUMBER = f"""
+NUMBER = """
   with k as (select * from unnest(%s::bigint[], %s::int[]) k(id, events)),
        locked as (select c.id from inbox_conversation c join k using (id)
                    order by c.id for no key update of c)
 update inbox_conversation c set sequence = c.sequence + k.events
-  from k join locked using (id),
-       inbox_channelidentity i join inbox_contact t on t.id = i.contact_id
- where c.id = k.id and i.id = c.identity_id
-returning c.id, c.sequence, {_PERSON}
+  from k join locked using (id)
+ where c.id = k.id
+returning c.id, c.sequence
+"""
+
+PARTIES = f"""
+select c.id, {_PERSON}
+  from inbox_conversation c
+  join inbox_channelidentity i on i.id = c.identity_id
+  join inbox_contact t on t.id = i.contact_id
+ where c.id = any(%s)
 """  # noqa: S608 - our own columns
 
 PEOPLE = f"""
@@ -98,9 +111,10 @@ select i.id, {_PERSON}
 
 ACCOUNTS = "select id, kind, external_id, name from inbox_channel where id = any(%s)"
 
-MESSAGES = """
+MESSAGES = f"""
 select m.id, m.direction, m.type, m.content, m.status, m.author_name,
-       m.reply_to_id, m.extra::text, m.sent_at, m.edited_at, m.deleted_at is not null,
+       m.reply_to_id, m.extra::text, {_moment("m.sent_at")}, {_moment("m.edited_at")},
+       m.deleted_at is not null,
        m.error_class, m.error_code, m.error_detail,
        (select json_agg(json_build_object(
                    'type', a.kind, 'url', nullif(a.remote_url, ''),
@@ -109,7 +123,7 @@ select m.id, m.direction, m.type, m.content, m.status, m.author_name,
                order by a.position, a.id)::text
           from inbox_attachment a where a.message_id = m.id)
   from inbox_message m where m.id = any(%s)
-"""
+"""  # noqa: S608 - our own columns
 
 CONVERSATIONS = """
 select c.id, c.status, c.subject, c.created_at,
@@ -122,7 +136,7 @@ select c.id, c.status, c.subject, c.created_at,
 """
 
 
-def number_events(counts: Mapping[int, int], snapshot: Snapshot) -> dict[int, int]:
+def number_events(counts: Mapping[int, int]) -> dict[int, int]:
     """Give each conversation's events their numbers: the one before the first, by conversation.
 
     counts: how many events each conversation has. Keeps the conversations locked until the
@@ -130,22 +144,23 @@ def number_events(counts: Mapping[int, int], snapshot: Snapshot) -> dict[int, in
     """
     if not counts:
         return {}
-    before: dict[int, int] = {}
-    for row in _rows(NUMBER, list(counts), list(counts.values())):
-        before[row[0]] = row[1] - counts[row[0]]
-        snapshot.parties[row[0]] = Person._make(row[2:])
-    return before
+    rows = _rows(NUMBER, list(counts), list(counts.values()))
+    return {pk: sequence - counts[pk] for pk, sequence in rows}
 
 
 def read(
     snapshot: Snapshot,
     *,
+    party_ids: Collection[int],
     channel_ids: Collection[int],
     message_ids: Collection[int],
     conversation_ids: Collection[int],
     identity_ids: Collection[int],
 ) -> None:
     """Fill the snapshot: one statement for each kind of row that is asked for."""
+    if party_ids:
+        parties = _rows(PARTIES, list(party_ids))
+        snapshot.parties = {row[0]: Person._make(row[1:]) for row in parties}
     if channel_ids:
         rows = map(Account._make, _rows(ACCOUNTS, list(channel_ids)))
         snapshot.accounts = {row.id: row for row in rows}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from django.db import connection, transaction
 
 from inbox.conversations import touch
-from inbox.events import emit
+from inbox.events import Event, emit
 from inbox.inbound.batch import Batch, Key, Known, execute, look_up, mentioned
 from inbox.inbound.changes import (
     apply_edits,
@@ -106,8 +106,7 @@ def receive(arrivals: Sequence[Arrival]) -> Received:
     apply_receipts(batch)
     apply_unsends(batch)
     move_windows(batch)
-    touch(batch.touches)
-    emit(batch.events)
+    emit(_touch_and_number(batch))
     forget_erased(batch)
     _note_last_event(batch)
     return Received(batch.erased)
@@ -135,6 +134,25 @@ def _spoken_of(batch: Batch) -> set[int]:
         known.conversation_id for known in batch.known.values() if known.conversation_id
     }
     return ids | {send.conversation_id for send in find_open_sends(batch)}
+
+
+def _touch_and_number(batch: Batch) -> list[Event]:
+    """Bring the conversations up to date; their events, each with its number, in order."""
+    for event in batch.events:
+        if event.conversation_id is not None:
+            batch.touch(event.conversation_id).events += 1
+    last = touch(batch.touches)
+    next_number = {
+        pk: last[pk] - one.events + 1 for pk, one in batch.touches.items() if one.events
+    }
+    numbered = []
+    for event in batch.events:
+        if event.conversation_id is not None:
+            number = next_number[event.conversation_id]
+            next_number[event.conversation_id] = number + 1
+            event = replace(event, sequence=number)
+        numbered.append(event)
+    return numbered
 
 
 def _note_last_event(batch: Batch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +22,7 @@ from inbox.inbound.items import (
     Receipt,
     Unsend,
 )
+from inbox.jsonb import dump
 from inbox.models import Channel
 
 # (channel id, the channel's id of a message or of a person)
@@ -86,19 +86,10 @@ def execute(sql: str, *columns: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def execute_rows(sql: str, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Run one statement over `json_to_recordset(%s)`: for wide rows far cheaper than arrays.
-
-    Raises ValueError for what JSON has not (NaN).
-    """
+    """Run one statement over `json_to_recordset(%s)`: for wide rows far cheaper than arrays."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, [json.dumps(rows, allow_nan=False, default=_iso)])
+        cursor.execute(sql, [dump(rows)])
         return cursor.fetchall() if cursor.description else []
-
-
-def _iso(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise ValueError(f"{type(value).__name__} in a row")
 
 
 def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
@@ -106,11 +97,6 @@ def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] or [
         [] for _ in range(width)
     ]
-
-
-def dump(value: Any) -> str:
-    """JSON for a jsonb column. Raises ValueError for what JSON has not (NaN)."""
-    return json.dumps(value, allow_nan=False)
 
 
 LOOK_UP = """

@@ -2,14 +2,23 @@
 
 `external_id` is always the channel's id of a message, `person_id` the channel's id of the
 customer, whoever acted. Moments are aware and the channel's own.
+
+Two facts that several items carry:
+probable_window: the window that the person's next message opens (for a message: this one) may
+last this long; nobody says for certain.
+holder: who holds the thread at the channel from now on: "" for us or nobody, a name for somebody
+else, ANOTHER_APP where only that is known, None where nothing is said of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+# Somebody else holds the thread; the channel does not say who.
+ANOTHER_APP = "another app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +48,17 @@ class InboundMessage:
     name: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     referral: Mapping[str, Any] = field(default_factory=dict)
+    probable_window: timedelta | None = None
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """We wrote, here or in the channel's own app. reference: our mark, where it came back."""
+    """We wrote, here or in the channel's own app. reference: our mark, where it came back.
+
+    A comment of ours is one too (type "comment"). The channel does not say whom it answers:
+    person_id is "" then, and it belongs to whoever wrote `reply_to`.
+    """
 
     person_id: str
     external_id: str
@@ -54,16 +69,21 @@ class Echo:
     reply_to: str = ""
     reference: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """number: which edit of this message it is; the highest, then the latest, holds."""
+    """number: which edit of this message it is; the highest, then the latest, holds.
+
+    comment: what was edited as it is now, if the notice told it.
+    """
 
     external_id: str
     content: str
     number: int
     at: datetime
+    comment: InboundMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +111,8 @@ class ReactionChange:
     emoji: str
     at: datetime
     opens_window: str = ""
+    # How long the reply window may be open by this, where that is not certain.
+    probable_window: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +141,50 @@ class Act:
     opens_window: str = ""
     opens_conversation: bool = False
     referral: Mapping[str, Any] = field(default_factory=dict)
+    probable_window: timedelta | None = None
+    holder: str | None = None
 
 
-Item = InboundMessage | Echo | Edit | Unsend | Hide | ReactionChange | Receipt | Act
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The platform warns or blocks the account itself, whoever writes to it.
+
+    code: what it is, "policy_block". detail: a sentence for people. is_over: the alerts of this
+    family (the code up to its first "_") hold no longer.
+    """
+
+    code: str
+    detail: str
+    at: datetime
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateChange:
+    """A message template was approved, rejected or removed. status: a MessageTemplate.Status.
+
+    Found by its id, else by name and language.
+    """
+
+    external_id: str
+    name: str
+    language: str
+    status: str
+    reason: str = ""
+
+
+Item = (
+    InboundMessage
+    | Echo
+    | Edit
+    | Unsend
+    | Hide
+    | ReactionChange
+    | Receipt
+    | Act
+    | Alert
+    | TemplateChange
+)
 
 
 @dataclass(frozen=True, slots=True)

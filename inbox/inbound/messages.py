@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from inbox.events import Event, EventName
-from inbox.inbound.batch import Batch, Key, Known, columns, dump, execute, execute_rows
+from inbox.inbound.batch import Batch, Key, Known, columns, execute, execute_rows
 from inbox.inbound.items import Act, Arrival, Echo, InboundMessage, Part
+from inbox.jsonb import dump
 from inbox.models import Source
 from inbox.search import fold
 

@@ -211,7 +211,7 @@ update inbox_channelidentity i
   from json_to_recordset(%s)
        k(id bigint, acted_at timestamptz, expires_at timestamptz, reason text)
  where i.id = k.id
-returning i.id, i.last_inbound_at, i.window_expires_at
+returning i.id, i.last_inbound_at::text, i.window_expires_at::text
 """
 
 
