@@ -103,6 +103,8 @@ class ChannelIdentity(models.Model):
     probable_until = models.DateTimeField(
         _("window may last until"), null=True, blank=True
     )
+    # The window that their next message opens may last this long: they clicked on an ad.
+    coming_window = models.DurationField(_("coming window"), null=True, blank=True)
     window_reason = models.CharField(_("window opened by"), max_length=40, blank=True)
     # Our messages up to here were delivered to, and read by, this person.
     delivered_until = models.DateTimeField(_("delivered until"), null=True, blank=True)
