@@ -76,18 +76,18 @@ class MetaAdapter:
         raise NotImplementedError
 
     def fetch_profile(self, channel: Channel, external_id: str) -> Profile:
-        return fetch_profile(self._client(channel), external_id)
+        return fetch_profile(self._client(channel), channel, external_id)
 
     def fetch_details(
         self, channel: Channel, external_id: str, extra: Mapping[str, Any]
     ) -> Details:
-        return fetch_details(self._client(channel), external_id, extra)
+        return fetch_details(self._client(channel), channel, external_id, extra)
 
     def fetch_history(
         self, channel: Channel, *, cursor: str = "", person_id: str = ""
     ) -> HistoryPage:
         client = self._client(channel)
-        return fetch_history(client, kind=self.kind, cursor=cursor, person_id=person_id)
+        return fetch_history(client, channel, cursor=cursor, person_id=person_id)
 
     def fetch_templates(self, channel: Channel) -> Sequence[TemplateInfo]:
         raise NotImplementedError

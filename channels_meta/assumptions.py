@@ -68,6 +68,17 @@ ASSUMPTIONS: dict[str, Assumption] = {
         "Whether the author of a Page comment has the id that Messenger knows the person by.",
         "page-scoped or app-scoped, no page says which",
     ),
+    "MISSING_COMMENT_IS_DELETED": Assumption(
+        True,
+        "Whether a comment that Meta does not find any more (100/33), below a post that it finds, "
+        "was deleted: then it is erased here too.",
+        "the same code also stands for a missing permission",
+    ),
+    "HISTORY_OF_OTHERS_THREADS": Assumption(
+        False,
+        "Whether conversations that another app holds (is_owner false) are imported and compared.",
+        "the Conversations API marks them, and does not say what reading them means",
+    ),
 }
 
 PREFIX = "META_ASSUME_"
