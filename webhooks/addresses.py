@@ -1,4 +1,4 @@
-"""Foreign addresses: what somebody else chose may not lead into our own network.
+"""What an integrator's address may lead to: the guard of `inbox.addresses`, for aiohttp.
 
 A look at the URL is a courtesy to whoever types it. What counts is the address that is dialled:
 names are judged when they are resolved (one forbidden record refuses the host), and every
@@ -8,15 +8,6 @@ address again when its socket is made, because IP literals never reach a resolve
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import TCPConnector
@@ -26,75 +17,17 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-# Everything that IANA's special-purpose registries (2026) do not give to the public internet.
-# `ipaddress.is_global` is not enough: Python 3.11 calls 64:ff9b::7f00:1 and 224.0.0.1 global.
-FORBIDDEN = tuple(
-    ip_network(network)
-    for network in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/3",
-        # Public IPv6 is 2000::/3, less what is carved out of it.
-        "::/3",
-        "4000::/2",
-        "8000::/1",
-        "2001::/23",
-        "2001:db8::/32",
-        "2002::/16",
-        "3fff::/20",
-    )
-)
-# IPv4 as an IPv6-only network writes it (RFC 6052): judged by the address within.
-NAT64 = IPv6Network("64:ff9b::/96")
+from inbox import addresses
+from inbox.addresses import DNS_TIMEOUT, ForbiddenAddress, lies_in, literal_address
 
-# One DNS question may take this long (seconds), twice; the attempt as a whole has its own limit.
-DNS_TIMEOUT = 2.0
 # Less than what common servers allow an idle connection: one they have just closed is a failure.
 KEEPALIVE_SECONDS = 2.0
 DNS_CACHE_SECONDS = 30
 
 
-class ForbiddenAddress(OSError):
-    """An address that nobody outside may make us call."""
-
-    def __init__(self, host: str, address: str) -> None:
-        super().__init__(f"{host} leads to {address}, which is not a public address")
-
-
 def is_forbidden(address: str) -> bool:
     """Whether this address (no name) is outside the public internet and not allowed by settings."""
-    judged = _unwrapped(ip_address(address))
-    allowed = _networks(tuple(settings.WEBHOOK_ALLOWED_NETWORKS))
-    if any(judged in network for network in allowed):
-        return False
-    return any(judged in network for network in FORBIDDEN)
-
-
-def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address inside an IPv6 one, where there is one."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address.ipv4_mapped:
-        return address.ipv4_mapped
-    if address in NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
-
-@lru_cache(maxsize=4)
-def _networks(names: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(name, strict=False) for name in names)
+    return addresses.is_forbidden(address, allowed=settings.WEBHOOK_ALLOWED_NETWORKS)
 
 
 # --- at dialling ---------------------------------------------------------------------------------
@@ -167,7 +100,7 @@ def validate_url(url: str) -> None:
     if parts.fragment or "#" in url:
         raise ValidationError(_("An address cannot have a part after #."))
     host = parts.hostname or ""
-    literal = _literal(host)
+    literal = literal_address(host)
     if literal and is_forbidden(literal):
         raise ValidationError(
             _("%(address)s is not a public address; deliveries to it would be refused.")
@@ -191,27 +124,13 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _literal(host: str) -> str:
-    """The IP address that `host` is, in any spelling (127.1, 0x7f.1, 2130706433); "" for a name."""
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        pass
-    try:
-        return socket.inet_ntoa(socket.inet_aton(host))
-    except OSError:
-        return ""
-
-
 def _is_allowed_host(host: str, literal: str) -> bool:
     """Whether `host` lies wholly in WEBHOOK_ALLOWED_NETWORKS, where plain HTTP may do."""
     if not settings.WEBHOOK_ALLOWED_NETWORKS:
         return False
-    allowed = _networks(tuple(settings.WEBHOOK_ALLOWED_NETWORKS))
-    addresses = [literal] if literal else _look_up(host)
-    return bool(addresses) and all(
-        any(_unwrapped(ip_address(address)) in network for network in allowed)
-        for address in addresses
+    found = [literal] if literal else _look_up(host)
+    return bool(found) and all(
+        lies_in(address, settings.WEBHOOK_ALLOWED_NETWORKS) for address in found
     )
 
 
