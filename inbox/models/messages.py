@@ -300,7 +300,11 @@ class Attachment(models.Model):
         indexes = [
             models.Index(
                 fields=["message", "position", "id"], name="attachment_message"
-            )
+            ),
+            # Whether anybody still knows a file that lies in the storage.
+            models.Index(
+                fields=["file"], name="attachment_file", condition=~Q(file="")
+            ),
         ]
 
     def __str__(self) -> str:
