@@ -82,15 +82,19 @@ def take_turn() -> None:
 
 
 @transaction.atomic
-def receive(arrivals: Sequence[Arrival]) -> Received:
+def receive(arrivals: Sequence[Arrival], *, has_turn: bool = False) -> Received:
     """Store what happened, once each, in the order in which the arrivals come.
+
+    has_turn: the caller has taken it, perhaps in another transaction, and holds it until we are
+    done; nothing else of these people may be received meanwhile.
 
     Raises django.db.DataError, IntegrityError or ValueError if an item cannot be stored: then
     nothing of this batch is, and the caller finds out which.
     """
     if not arrivals:
         return Received({})
-    take_turn()
+    if not has_turn:
+        take_turn()
     batch = Batch([part for arrival in arrivals for part in _told_by(arrival)])
     batch.channels = Channel.objects.in_bulk(
         {arrival.channel_id for arrival in arrivals}

@@ -355,7 +355,7 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(
             drain()
         return len(queries)
 
-    assert statements(4, "a") == statements(120, "b")
+    assert statements(4, "a") == statements(50, "b")
 
 
 @pytest.mark.parametrize("seed", range(8))
