@@ -220,6 +220,8 @@ META_VERIFY_TOKEN = _secret("META_VERIFY_TOKEN")
 META_GRAPH_VERSION = env.str("META_GRAPH_VERSION", default="v26.0")
 # Facebook Login for Business asks for what a configuration holds, where one is given.
 META_LOGIN_CONFIG_ID = env.str("META_LOGIN_CONFIG_ID", default="")
+# Permissions to ask for beside our own list: page_utility_messaging, once the app may have it.
+META_EXTRA_SCOPES = env.list("META_EXTRA_SCOPES", default=[])
 # What accounts are subscribed to; empty: the lists of channels_meta/subscriptions.py.
 META_SUBSCRIBED_FIELDS = {
     "page": env.list("META_PAGE_FIELDS", default=[]),
@@ -290,6 +292,7 @@ CELERY_BEAT_SCHEDULE = {
             ("channels_meta.processing.drain", 5),
             ("inbox.delivery.ring_due", 5),
             ("inbox.delivery.settle_uncertain", 10),
+            ("inbox.actions.ring_due", 10),
             ("webhooks.sending.dispatch", 5),
             ("inbox.live.republish", 5),
         )
@@ -306,6 +309,11 @@ CELERY_BEAT_SCHEDULE = {
     "purge-raw-events": {
         "task": "channels_meta.processing.purge_raw_events",
         "schedule": 3600,
+    },
+    "templates": {
+        "task": "inbox.templates.sync_all",
+        "schedule": 86_400,
+        "options": {"expires": 3600},
     },
     "purge-webhooks": {"task": "webhooks.sending.purge", "schedule": 3600},
 }
