@@ -33,6 +33,20 @@ class ContentInvalid(InboxError):
     code = "content_invalid"
 
 
+class ThreadHeld(InboxError):
+    """Another app has the conversation at the channel: it has to be taken over first."""
+
+    code = "thread_held"
+    status = 409
+
+
+class NotPossible(InboxError):
+    """The account cannot do this, or not to this message any more."""
+
+    code = "not_possible"
+    status = 409
+
+
 class KeyReused(InboxError):
     """One idempotency key came with two different bodies."""
 

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import mimetypes
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any, cast
 
+from django.core.files.base import File
 from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from inbox.bell import ring_after_commit
-from inbox.channels import OutgoingMedia
+from inbox.channels import (
+    Ability,
+    Button,
+    Card,
+    OutgoingMedia,
+    QuickReply,
+    TemplateUse,
+)
+from inbox.comment_rules import CommentAct, check_act
+from inbox.content import Content, LocalFile, Medium, check_content, check_text
 from inbox.conversations import lock, refresh
 from inbox.delivery import deliver_next
 from inbox.errors import (
     ChannelUnavailable,
     ContentInvalid,
     KeyReused,
+    NotPossible,
     ReplyWindowClosed,
     StateForbids,
+    ThreadHeld,
 )
+from inbox.media import drop_attachments
 from inbox.models import (
     Agent,
     Attachment,
@@ -32,8 +48,30 @@ from inbox.models import (
     Status,
 )
 from inbox.search import fold
+from inbox.templates import fill, find_template
 
-MAX_PARTS = 10
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes for us. source: as in Message.source. name: of a key or a rule."""
+
+    source: str
+    agent: Agent | None = None
+    name: str = ""
+
+    @property
+    def display_name(self) -> str:
+        return self.name or (self.agent.name if self.agent else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One message of a reply."""
+
+    type: str
+    content: str = ""
+    medium: Medium | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -44,102 +82,172 @@ def queue_reply(
     author: Agent | None = None,
     author_name: str = "",
     content: str = "",
-    media: Sequence[OutgoingMedia] = (),
+    media: Sequence[Medium] = (),
+    quick_replies: Sequence[QuickReply] = (),
+    cards: Sequence[Card] = (),
+    template: TemplateUse | None = None,
     client_key: str = "",
     reply_to: Message | None = None,
 ) -> list[Message]:
     """Store a reply and hand it to the channel once the transaction commits.
 
-    Media and text are messages of their own, one group, sent in order. The same client key
-    gives the messages of the first call.
+    Files, text and cards are messages of their own, one group, sent in that order; the quick
+    replies hang on the last. A template goes alone, at any time. The same client key gives the
+    messages of the first call.
 
     Raises ContentInvalid for what the channel cannot take, ChannelUnavailable if the channel
-    is disconnected, ReplyWindowClosed if nothing may be sent now, KeyReused if the client
-    key came with another content before.
+    is disconnected, ThreadHeld if another app has the conversation, ReplyWindowClosed if
+    nothing may be sent now, KeyReused if the client key came with another content before.
     """
     current = lock(conversation)
-    if client_key and (stored := _stored(client_key)):
-        _require_same(stored, current, content, media)
+    reply = Content(content, tuple(media), tuple(cards), tuple(quick_replies), template)
+    parts = split_into_parts(reply, current.channel)
+    if stored := stored_under(client_key, current, parts):
         return stored
-    check_reply(current, source=source, content=content, media=media, at=now())
-    messages = _create_parts(
-        current, source, author, author_name, content, media, client_key, reply_to
+    check_reply(current, source=source, reply=reply, reply_to=reply_to, at=now())
+    return store_parts(
+        current,
+        Writer(source, author, author_name),
+        parts,
+        client_key=client_key,
+        reply_to=reply_to,
     )
-    if current.status != Conversation.Status.OPEN:
-        Conversation.objects.filter(pk=current.pk).update(
-            status=Conversation.Status.OPEN, closed_at=None, snoozed_until=None
-        )
-    refresh([current.pk])
-    ring_after_commit(deliver_next, current.pk)
-    return messages
 
 
 def check_reply(
     conversation: Conversation,
     *,
     source: str,
-    content: str,
-    media: Sequence[OutgoingMedia],
+    reply: Content,
     at: datetime,
+    reply_to: Message | None = None,
 ) -> None:
     """Refuse what the channel would refuse. Raises as queue_reply does."""
     channel = conversation.channel
-    if channel.status == Channel.Status.DISCONNECTED:
-        raise ChannelUnavailable(
-            _("%(channel)s is disconnected. An admin has to connect it again.")
-            % {"channel": channel.name}
+    check_channel(channel)
+    check_content(reply, channel)
+    if reply_to is not None:
+        _check_quoted(conversation, reply_to)
+    if conversation.held_by:
+        raise ThreadHeld(
+            _("%(app)s holds this conversation at %(channel)s. Take it over first.")
+            % {"app": conversation.held_by, "channel": channel.adapter.label}
         )
-    if not content.strip() and not media:
-        raise ContentInvalid(_("Write something first."), param="content")
-    limit = channel.adapter.limits.text
-    if limit.measure(content) > limit.maximum:
-        sentence = (
-            _("This is longer than the %(maximum)d bytes that %(channel)s takes.")
-            if limit.unit == "bytes"
-            else _(
-                "This is longer than the %(maximum)d characters that %(channel)s takes."
-            )
-        )
-        values = {"maximum": limit.maximum, "channel": channel.adapter.label}
-        raise ContentInvalid(sentence % values, param="content")
-    _check_media(channel, media)
-    if not conversation.reply_window_at(at, source=source).is_open:
+    if reply.template is not None:
+        find_template(channel, reply.template)
+    elif not conversation.reply_window_at(at, source=source).is_open:
         raise ReplyWindowClosed(
             _("The reply window is closed: the customer has to write first.")
         )
 
 
-def _check_media(channel: Channel, media: Sequence[OutgoingMedia]) -> None:
-    if len(media) > MAX_PARTS:
-        raise ContentInvalid(
-            _("At most %(limit)d files at once.") % {"limit": MAX_PARTS},
-            param="attachments",
+def check_channel(channel: Channel) -> None:
+    """What only waits (for a new token, for a pause to end) may be queued; nothing else."""
+    if channel.status == Channel.Status.DISCONNECTED:
+        raise ChannelUnavailable(
+            _("%(channel)s is disconnected. An admin has to connect it again.")
+            % {"channel": channel.name}
         )
-    for part in media:
-        if part.kind not in channel.adapter.limits.media:
-            raise ContentInvalid(
-                _("%(channel)s does not take this kind of file: %(kind)s.")
-                % {"channel": channel.adapter.label, "kind": part.kind},
-                param="attachments",
-            )
-        if not part.url.startswith(("https://", "http://")):
-            raise ContentInvalid(
-                _("A file needs an https:// address that the channel can fetch."),
-                param="attachments",
-            )
 
 
-def _create_parts(
+def can_quote(message: Message) -> bool:
+    """Whether a reply may refer to this message: the channel has it, and it is no comment."""
+    return bool(
+        message.external_id
+        and not message.deleted_at
+        and message.direction in {Direction.IN, Direction.OUT}
+        and message.type != MessageType.COMMENT
+    )
+
+
+def _check_quoted(conversation: Conversation, quoted: Message) -> None:
+    abilities = conversation.channel.adapter.abilities(conversation.channel)
+    is_ours = quoted.conversation_id == conversation.pk
+    if not is_ours or not can_quote(quoted) or Ability.QUOTE not in abilities:
+        raise ContentInvalid(
+            _("This message cannot be quoted. Send the reply without it."),
+            param="reply_to",
+        )
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def split_into_parts(reply: Content, channel: Channel) -> list[Part]:
+    """Raises ContentInvalid for a template that is not there."""
+    if reply.template is not None:
+        template = find_template(channel, reply.template)
+        words = fill(template, reply.template.parameters)
+        return [
+            Part(MessageType.TEMPLATE, words, extra=_template_extra(reply.template))
+        ]
+    parts = [Part(medium.kind, medium=medium) for medium in reply.media]
+    if reply.has_text:
+        parts.append(Part(MessageType.TEXT, reply.text))
+    if reply.cards:
+        cards = [_card_as_json(card) for card in reply.cards]
+        parts.append(Part(MessageType.TEMPLATE, extra={"cards": cards}))
+    if parts and reply.quick_replies:
+        replies = [asdict(one) for one in reply.quick_replies]
+        parts[-1].extra["quick_replies"] = replies
+    return parts
+
+
+def _template_extra(use: TemplateUse) -> dict[str, Any]:
+    values = {part: list(given) for part, given in use.parameters.items()}
+    told = {"name": use.name, "language": use.language, "parameters": values}
+    return {"template": told}
+
+
+def _card_as_json(card: Card) -> dict[str, Any]:
+    return asdict(card) | {"buttons": [asdict(button) for button in card.buttons]}
+
+
+def read_content(message: Message) -> Content:
+    """What a stored part says, as it was composed."""
+    extra = message.extra
+    is_template = "template" in extra
+    return Content(
+        text="" if is_template else message.content,
+        media=tuple(
+            OutgoingMedia(
+                kind=one.kind,
+                url=one.remote_url,
+                path=one.file.name or "",
+                name=one.title,
+                mime_type=one.mime_type,
+                size=one.size or 0,
+            )
+            for one in message.attachments.all()
+        ),
+        cards=tuple(_card_of(one) for one in extra.get("cards", [])),
+        quick_replies=tuple(
+            QuickReply(**one) for one in extra.get("quick_replies", [])
+        ),
+        template=_template_of(extra["template"]) if is_template else None,
+    )
+
+
+def _card_of(told: dict[str, Any]) -> Card:
+    buttons = tuple(Button(**button) for button in told["buttons"])
+    return Card(**{**told, "buttons": buttons})
+
+
+def _template_of(told: dict[str, Any]) -> TemplateUse:
+    values = {part: tuple(given) for part, given in told["parameters"].items()}
+    return TemplateUse(told["name"], told["language"], values)
+
+
+def store_parts(
     conversation: Conversation,
-    source: str,
-    author: Agent | None,
-    author_name: str,
-    content: str,
-    media: Sequence[OutgoingMedia],
-    client_key: str,
-    reply_to: Message | None,
+    writer: Writer,
+    parts: Sequence[Part],
+    *,
+    client_key: str = "",
+    reply_to: Message | None = None,
+    is_private_reply: bool = False,
 ) -> list[Message]:
-    parts: list[OutgoingMedia | None] = [*media, *([None] if content.strip() else [])]
+    """Queue the parts, in order, as one group; the conversation is locked and comes back to life."""
     group = uuid.uuid4() if len(parts) > 1 else None
     moment = now()
     messages = []
@@ -148,26 +256,58 @@ def _create_parts(
             conversation=conversation,
             channel_id=conversation.channel_id,
             direction=Direction.OUT,
-            source=source,
-            author=author,
-            author_name=author_name or (author.name if author else ""),
-            type=part.kind if part else MessageType.TEXT,
-            content="" if part else content,
+            source=writer.source,
+            author=writer.agent,
+            author_name=writer.display_name,
+            type=part.type,
+            content=part.content,
             client_key=_part_key(client_key, number),
             group=group,
             status=Status.QUEUED,
             next_attempt_at=moment,
             reply_to=reply_to if number == 0 else None,
+            is_private_reply=is_private_reply,
+            extra=part.extra,
             sent_at=moment,
             received_at=moment,
-            search_text="" if part else fold(content),
+            search_text=fold(part.content),
         )
-        if part:
-            Attachment.objects.create(
-                message=message, kind=part.kind, remote_url=part.url
-            )
+        if part.medium:
+            _store_medium(message, part.medium)
         messages.append(message)
+    _reopen(conversation)
+    refresh([conversation.pk])
+    ring_after_commit(deliver_next, conversation.pk)
     return messages
+
+
+def _reopen(conversation: Conversation) -> None:
+    if conversation.status != Conversation.Status.OPEN:
+        Conversation.objects.filter(pk=conversation.pk).update(
+            status=Conversation.Status.OPEN, closed_at=None, snoozed_until=None
+        )
+
+
+def _store_medium(message: Message, medium: Medium) -> None:
+    """A file of ours lies in our storage, under a name that tells nothing."""
+    if isinstance(medium, OutgoingMedia):
+        Attachment.objects.create(
+            message=message, kind=medium.kind, remote_url=medium.url, title=medium.name
+        )
+        return
+    attachment = Attachment(
+        message=message,
+        kind=medium.kind,
+        mime_type=medium.mime_type,
+        size=medium.size,
+        title=medium.name,
+        state=Attachment.State.STORED,
+    )
+    ending = mimetypes.guess_extension(medium.mime_type) or ""
+    attachment.file.save(
+        f"{uuid.uuid4().hex}{ending}", cast("File[bytes]", medium.file), save=False
+    )
+    attachment.save()
 
 
 def _part_key(client_key: str, number: int) -> str | None:
@@ -177,30 +317,57 @@ def _part_key(client_key: str, number: int) -> str | None:
     return client_key if number == 0 else f"{client_key}#{number}"
 
 
-def _stored(client_key: str) -> list[Message]:
-    """All that was stored under a client key, in order."""
-    first = Message.objects.filter(client_key=client_key).first()
-    if first is None or first.group is None:
-        return [first] if first else []
-    return list(first.conversation.messages.filter(group=first.group).order_by("pk"))
+# --- the same key is the same reply --------------------------------------------------------------
 
 
-def _require_same(
-    stored: Sequence[Message],
-    conversation: Conversation,
-    content: str,
-    media: Sequence[OutgoingMedia],
-) -> None:
-    text = "".join(message.content for message in stored)
-    same_parts = len(stored) == len(media) + bool(content.strip())
-    if (
-        stored[0].conversation_id != conversation.pk
-        or text != content
-        or not same_parts
-    ):
+def stored_under(
+    client_key: str, conversation: Conversation, parts: Sequence[Part]
+) -> list[Message]:
+    """What was stored under a client key before, in order; nothing if nothing was.
+
+    Raises KeyReused if that was something else.
+    """
+    first = (
+        Message.objects.filter(client_key=client_key).first() if client_key else None
+    )
+    if first is None:
+        return []
+    stored = [first]
+    if first.group is not None:
+        group = first.conversation.messages.filter(group=first.group)
+        stored = list(group.prefetch_related("attachments").order_by("pk"))
+    same = first.conversation_id == conversation.pk and [
+        _outline_of_stored(message) for message in stored
+    ] == [_outline(part) for part in parts]
+    if not same:
         raise KeyReused(
             _("This key was used for another message before. Use a new one.")
         )
+    return stored
+
+
+_COMPOSED = ("cards", "quick_replies", "template")
+
+
+def _outline(part: Part) -> tuple[Any, ...]:
+    file: Any = None
+    if isinstance(part.medium, LocalFile):
+        file = (part.medium.name, part.medium.size)
+    elif part.medium:
+        file = part.medium.url
+    composed = {key: part.extra[key] for key in _COMPOSED if key in part.extra}
+    return part.type, part.content, file, composed
+
+
+def _outline_of_stored(message: Message) -> tuple[Any, ...]:
+    file: Any = None
+    for one in message.attachments.all():
+        file = (one.title, one.size) if one.file else one.remote_url
+    composed = {key: message.extra[key] for key in _COMPOSED if key in message.extra}
+    return message.type, message.content, file, composed
+
+
+# --- after a failure -----------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -215,16 +382,7 @@ def retry_message(*, message: Message, by: Agent) -> Message:
         raise StateForbids(
             _("This message has not failed: there is nothing to send again.")
         )
-    media = [
-        OutgoingMedia(part.kind, part.remote_url) for part in current.attachments.all()
-    ]
-    check_reply(
-        conversation,
-        source=current.source,
-        content=current.content,
-        media=media,
-        at=now(),
-    )
+    _check_again(conversation, current)
     current.extra = {
         **current.extra,
         "retries": [
@@ -242,6 +400,39 @@ def retry_message(*, message: Message, by: Agent) -> Message:
     return current
 
 
+def _check_again(conversation: Conversation, message: Message) -> None:
+    """What was right when it was written may be wrong by now."""
+    content = read_content(message)
+    if message.type == MessageType.COMMENT or message.is_private_reply:
+        act = (
+            CommentAct.REPLY_PRIVATELY if message.is_private_reply else CommentAct.REPLY
+        )
+        check_comment_reply(conversation.channel, content, message.reply_to, act)
+        return
+    check_reply(conversation, source=message.source, reply=content, at=now())
+
+
+def check_comment_reply(
+    channel: Channel, reply: Content, comment: Message | None, act: CommentAct
+) -> None:
+    """Refuse an answer to a comment that the channel would refuse.
+
+    Raises ContentInvalid, ChannelUnavailable, and NotPossible with the reason.
+    """
+    check_channel(channel)
+    if act is CommentAct.REPLY_PRIVATELY:
+        check_content(reply, channel)
+    else:
+        if not reply.has_text:
+            raise ContentInvalid(_("Write something first."), param="content")
+        check_text(
+            reply.text, channel.adapter.limits.comment_text, str(channel.adapter.label)
+        )
+    if comment is None or comment.deleted_at:
+        raise NotPossible(_("The comment is not there any more."))
+    check_act(comment, act)
+
+
 @transaction.atomic
 def discard_message(*, message: Message, by: Agent) -> None:
     """Remove a message that never left. Raises StateForbids if it may have been sent."""
@@ -252,5 +443,6 @@ def discard_message(*, message: Message, by: Agent) -> None:
         raise StateForbids(
             _("This message may have been sent: it stays in the history.")
         )
+    drop_attachments([current.pk])
     current.delete()
     refresh([conversation.pk])
