@@ -4,6 +4,7 @@ from inbox.models.api_keys import ApiKey
 from inbox.models.channels import Channel
 from inbox.models.contacts import ChannelIdentity, Contact
 from inbox.models.conversations import Conversation, ConversationQuerySet, Tag
+from inbox.models.erasures import Erasure
 from inbox.models.fetches import Fetch, Import
 from inbox.models.messages import (
     IN_FLIGHT,
@@ -30,6 +31,7 @@ __all__ = [
     "Conversation",
     "ConversationQuerySet",
     "Direction",
+    "Erasure",
     "Fetch",
     "Import",
     "Message",
