@@ -127,6 +127,8 @@ class Event(models.Model):
         db_index=False,
         verbose_name=_("message"),
     )
+    # Whom it tells of where it belongs to no conversation (user_created and the like).
+    identity_id = models.BigIntegerField(null=True, blank=True, editable=False)
     # The number of the event in its conversation.
     sequence = models.BigIntegerField(_("sequence"), null=True, blank=True)
     occurred_at = models.DateTimeField(_("happened"))
@@ -148,6 +150,11 @@ class Event(models.Model):
                 fields=["message"],
                 name="event_message",
                 condition=Q(message__isnull=False),
+            ),
+            models.Index(
+                fields=["identity_id"],
+                name="event_identity",
+                condition=Q(identity_id__isnull=False),
             ),
         ]
 
