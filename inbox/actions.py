@@ -113,7 +113,8 @@ def react(
 
     Raises NotPossible where the account cannot, or this message is none to react to.
     """
-    if not can_react(message):
+    channel = message.channel
+    if not can_react(message, channel.adapter.abilities(channel)):
         raise NotPossible(_("It is not possible to react to this message."))
     return queue_action(
         conversation=message.conversation,
@@ -125,14 +126,14 @@ def react(
     )
 
 
-def can_react(message: Message) -> bool:
-    channel = message.channel
+def can_react(message: Message, abilities: frozenset[Ability]) -> bool:
+    """Whether it is a customer's message that the channel has, and no comment."""
     return bool(
-        message.direction == Direction.IN
+        Ability.REACT in abilities
+        and message.direction == Direction.IN
         and message.type != MessageType.COMMENT
         and message.external_id
         and not message.deleted_at
-        and Ability.REACT in channel.adapter.abilities(channel)
     )
 
 

@@ -150,20 +150,21 @@ def check_channel(channel: Channel) -> None:
         )
 
 
-def can_quote(message: Message) -> bool:
-    """Whether a reply may refer to this message: the channel has it, and it is no comment."""
+def can_quote(message: Message, abilities: frozenset[Ability]) -> bool:
+    """Whether a reply may refer to it: the channel has the message, and it is no comment."""
     return bool(
-        message.external_id
-        and not message.deleted_at
+        Ability.QUOTE in abilities
         and message.direction in {Direction.IN, Direction.OUT}
         and message.type != MessageType.COMMENT
+        and message.external_id
+        and not message.deleted_at
     )
 
 
 def _check_quoted(conversation: Conversation, quoted: Message) -> None:
     abilities = conversation.channel.adapter.abilities(conversation.channel)
-    is_ours = quoted.conversation_id == conversation.pk
-    if not is_ours or not can_quote(quoted) or Ability.QUOTE not in abilities:
+    is_here = quoted.conversation_id == conversation.pk
+    if not is_here or not can_quote(quoted, abilities):
         raise ContentInvalid(
             _("This message cannot be quoted. Send the reply without it."),
             param="reply_to",

@@ -24,6 +24,7 @@ from inbox.models import (
     Source,
     Status,
 )
+from inbox.pages.acts import Acts, action_line, read_acts
 from inbox.pages.clock import clock_time, day_label, full_moment
 from inbox.pages.cursors import decode_cursor, encode_cursor, keyset_before
 from inbox.pages.media import Part, Story, mapping, part_of, story_of
@@ -86,6 +87,7 @@ class Bubble:
     event: str = ""
     event_icon: str = ""
     can_discard: bool = False
+    acts: Acts | None = None
 
     @property
     def speaker(self) -> str:
@@ -176,9 +178,10 @@ def build_bubbles(
 ) -> list[Bubble]:
     """after: the message before the first one, if the page shows it above."""
     at = now()
+    acts = read_acts(conversation, messages, at=at)
     neighbours: list[Message | None] = [after, *messages, None]
     return [
-        _bubble(conversation, previous, message, following, at)
+        _bubble(conversation, previous, message, following, at, acts.get(message.pk))
         for previous, message, following in _triples(neighbours)
     ]
 
@@ -197,6 +200,7 @@ def _bubble(
     message: Message,
     following: Message | None,
     at: datetime,
+    acts: Acts | None,
 ) -> Bubble:
     day = _new_day(previous, message)
     starts = previous is None or not _is_one_group(previous, message)
@@ -218,7 +222,7 @@ def _bubble(
         day_id=day.isoformat() if day else "",
         time=clock_time(message.sent_at),
         full_time=full_moment(message.sent_at),
-        version=_version(message, starts, ends, parts, reactions, mark),
+        version=_version(message, starts, ends, parts, reactions, mark, acts),
         parts=parts,
         story=story_of(message, at),
         kind=_kind(conversation, message),
@@ -227,6 +231,7 @@ def _bubble(
         event=event,
         event_icon=event_icon,
         can_discard=message.external_id is None and message.error_class != "uncertain",
+        acts=acts,
     )
 
 
@@ -260,6 +265,8 @@ def _fragment(message: Message) -> str:
         return "_note.html"
     if message.deleted_at:
         return "_unsent.html"
+    if message.type == MessageType.COMMENT and message.is_outbound:
+        return "_text.html"  # our answer, below the comment that it quotes
     return _FRAGMENTS.get(MessageType(message.type), "_text.html")
 
 
@@ -330,6 +337,8 @@ def _event(message: Message) -> tuple[str, str]:
         return gettext("%(who)s marked this as done") % {"who": who}, "check"
     if name == "reopened":
         return gettext("%(who)s opened this again") % {"who": who}, "undo"
+    if name == "action":
+        return action_line(message, who)
     if name == "referral":
         return _arrival(mapping(extra.get("raw"))), "link"
     return gettext("The channel reported: %(what)s") % {
