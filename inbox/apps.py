@@ -9,6 +9,12 @@ class InboxConfig(AppConfig):
     name = "inbox"
     verbose_name = _("Inbox")
 
+    def ready(self) -> None:
+        from inbox import history
+        from inbox.events import emitted
+
+        emitted.connect(history.check_reconnected)
+
 
 class AdminConfig(SimpleAdminConfig):
     """Django's admin, on Dexra's own site: one sign-in and one rail for inbox and admin."""

@@ -4,16 +4,22 @@ from inbox.actions import perform, show_seen, show_typing
 from inbox.actions import ring_due as ring_due_actions
 from inbox.conversations import republish
 from inbox.delivery import deliver_next, ring_due, settle_uncertain
+from inbox.fetching import fetch_due, refresh_profiles
 from inbox.health import beat
+from inbox.history import check_channels, run_imports
 from inbox.templates import sync, sync_all
 
 __all__ = [
     "beat",
+    "check_channels",
     "deliver_next",
+    "fetch_due",
     "perform",
+    "refresh_profiles",
     "republish",
     "ring_due",
     "ring_due_actions",
+    "run_imports",
     "settle_uncertain",
     "show_seen",
     "show_typing",
