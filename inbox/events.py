@@ -3,7 +3,7 @@
 Webhooks and automations listen; the inbox knows neither.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -66,3 +66,32 @@ def erase(message_ids: Sequence[int]) -> None:
     """Make every listener forget the content of these messages, in the caller's transaction."""
     if message_ids:
         erased.send(sender=None, message_ids=message_ids)
+
+
+# --- people who are to be forgotten ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A person who asked to be forgotten, by all that whoever keeps copies may know them by.
+
+    identities: (identity id, account's id on its platform, person's id there), each.
+    until: what was written until then goes.
+    """
+
+    contact_ids: tuple[int, ...]
+    identities: tuple[tuple[int, str, str], ...]
+    conversation_ids: tuple[int, ...]
+    until: datetime
+
+
+# Forgets a bounded stretch of what it keeps of a person, in the caller's transaction. Called with
+# "" first, then with what it returned, until it returns None.
+Keeper = Callable[[Forgotten, str], str | None]
+
+keepers: dict[str, Keeper] = {}
+
+
+def register_keeper(name: str, keeper: Keeper) -> None:
+    """Whoever keeps copies of what people wrote, or are called, says so when it is plugged in."""
+    keepers[name] = keeper
