@@ -79,6 +79,39 @@ ASSUMPTIONS: dict[str, Assumption] = {
         "Whether conversations that another app holds (is_owner false) are imported and compared.",
         "the Conversations API marks them, and does not say what reading them means",
     ),
+    "MESSENGER_SENDS_PER_SECOND": Assumption(
+        300,
+        "How many messages a Page may send in a second.",
+        "300 on the rate page of 2026-03-23; more than 40 a second, in and out, make it a busy "
+        "Page whose inbox Meta may suspend",
+    ),
+    "INSTAGRAM_UPLOADS": Assumption(
+        ["image"],
+        "Which kinds of files accounts connected with Facebook Login take by upload; others go by "
+        "their address.",
+        "attachment ids of images since 2026-03-13, nothing is said of other kinds",
+    ),
+    "INSTAGRAM_LOGIN_UPLOADS": Assumption(
+        [],
+        "The same for accounts connected with Instagram Login.",
+        "the edge is documented for Pages only",
+    ),
+    "INSTAGRAM_LOVE_ONLY": Assumption(
+        True,
+        "Whether Instagram accounts connected with Facebook Login can react with a heart only.",
+        "its page names `love`; Messenger and Instagram Login take any emoji",
+    ),
+    "INSTAGRAM_LOGIN_TAKE_OVER": Assumption(
+        False,
+        "Whether accounts connected with Instagram Login can take over a conversation from "
+        "another app.",
+        "the calls are documented for Pages only",
+    ),
+    "TYPING_ON_INSTAGRAM_BY_PAGE": Assumption(
+        True,
+        "Whether typing and seen can be shown on Instagram accounts connected with Facebook Login.",
+        "seen at work with a Page's token, not documented",
+    ),
 }
 
 PREFIX = "META_ASSUME_"

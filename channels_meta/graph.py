@@ -7,34 +7,27 @@ import hmac
 import json
 import logging
 import threading
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
 
 import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 
-from channels_meta.errors import (
-    TRY_LATER,
-    UNCERTAIN,
-    MetaError,
-    parse_error,
-    regain_access_after,
-)
+from channels_meta import pacing
+from channels_meta.errors import TRY_LATER, UNCERTAIN, refusal_of
+from channels_meta.hosts import META
 from channels_meta.models import Credential
-from inbox.channels import ErrorClass, SendError
+from channels_meta.pacing import Lane
+from inbox.channels import ErrorClass, Scope, SendError
 
 logger = logging.getLogger(__name__)
 
-FACEBOOK_HOST = "https://graph.facebook.com"
-INSTAGRAM_HOST = "https://graph.instagram.com"
 # Seconds to connect, and to wait for each part of the answer.
 TIMEOUT = (3.05, 15)
-# How long a channel waits when Meta asks for it without saying for how long.
-DEFAULT_PAUSE = timedelta(minutes=1)
-# Percent of a usage header from which we log ahead of Meta's refusal.
-BUSY_PERCENT = 80
+# Meta looks at a file before it answers.
+UPLOAD_TIMEOUT = (3.05, 40)
 
 _local = threading.local()
 
@@ -53,28 +46,156 @@ def _session() -> requests.Session:
     return session
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where calls go, as whom, and whose pace they keep.
+
+    version: "" for the edges that have none. proof_secret: "" where no appsecret_proof is
+    wanted. channel_id: None while an account is being connected; such calls are not paced.
+    """
+
+    base_url: str
+    token: str = field(default="", repr=False)
+    version: str = ""
+    proof_secret: str = field(default="", repr=False)
+    channel_id: int | None = None
+
+    @property
+    def proof(self) -> dict[str, str]:
+        """What graph.facebook.com demands where "Require App Secret" is on."""
+        if not (self.proof_secret and self.token):
+            return {}
+        key, token = self.proof_secret.encode(), self.token.encode()
+        return {"appsecret_proof": hmac.new(key, token, hashlib.sha256).hexdigest()}
+
+
+def access_of(credential: Credential) -> Access:
+    is_instagram_host = credential.flavour == Credential.Flavour.INSTAGRAM_LOGIN
+    host = META.instagram_graph if is_instagram_host else META.facebook_graph
+    return Access(
+        base_url=credential.graph_base_url or host,
+        token=credential.access_token,
+        version=settings.META_GRAPH_VERSION,
+        proof_secret="" if is_instagram_host else _app_secret(),
+        channel_id=credential.channel_id,
+    )
+
+
+def _app_secret() -> str:
+    return settings.META_APP_SECRET[0] if settings.META_APP_SECRET else ""
+
+
 class GraphClient:
-    """Calls the Graph API for one account. Raises SendError for whatever is not a success."""
+    """Calls the Graph API as one account. Raises SendError for whatever is not a success.
+
+    A call that must not be made twice raises UNCERTAIN where nobody knows whether it was; every
+    other failure to get an answer is TRANSIENT or NOT_TAKEN, and may simply be tried again.
+    """
 
     def __init__(self, credential: Credential) -> None:
-        self._credential = credential
-        self._is_instagram_host = (
-            credential.flavour == Credential.Flavour.INSTAGRAM_LOGIN
+        self._access = access_of(credential)
+
+    @classmethod
+    def for_token(
+        cls,
+        base_url: str,
+        token: str = "",
+        *,
+        version: str | None = None,
+        with_proof: bool = True,
+    ) -> GraphClient:
+        """For logins, where there is no credential yet.
+
+        base_url: of `hosts.login_hosts()`. token: "" for calls that carry their own secrets.
+        version: None for the configured one, "" for edges without. with_proof: not for
+        Instagram's hosts, which know none.
+        """
+        client = cls.__new__(cls)
+        client._access = Access(
+            base_url=base_url,
+            token=token,
+            version=settings.META_GRAPH_VERSION if version is None else version,
+            proof_secret=_app_secret() if with_proof else "",
         )
+        return client
 
-    def send_message(self, payload: Mapping[str, Any]) -> str:
-        """POST /{node}/messages. Returns Meta's message id."""
-        answer = self.post(f"{self._credential.node_id}/messages", payload)
-        message_id = answer.get("message_id")
-        if not message_id:
-            raise SendError(ErrorClass.UNCERTAIN, UNCERTAIN, code="no_message_id")
-        return str(message_id)
-
-    def post(self, path: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._call("POST", path, json=payload)
+    # --- calls -----------------------------------------------------------------------------------
 
     def get(self, path: str, **params: str) -> Mapping[str, Any]:
-        return self._call("GET", path, params=params)
+        return self._call("GET", path, params=params, is_repeatable=True)
+
+    def post(
+        self,
+        path: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        lane: Lane = Lane.OTHER,
+        is_repeatable: bool = False,
+    ) -> Mapping[str, Any]:
+        """payload: sent as JSON. is_repeatable: doing it twice does no more than once."""
+        return self._call(
+            "POST",
+            path,
+            params=params,
+            json=payload,
+            lane=lane,
+            is_repeatable=is_repeatable,
+        )
+
+    def post_form(self, path: str, **fields: str) -> Mapping[str, Any]:
+        """A form, as the exchanges of a login want it."""
+        return self._call("POST", path, data=fields)
+
+    def delete(self, path: str, **params: str) -> Mapping[str, Any]:
+        return self._call("DELETE", path, params=params, is_repeatable=True)
+
+    def upload(
+        self,
+        path: str,
+        fields: Mapping[str, str],
+        *,
+        file: IO[bytes],
+        name: str,
+        mime_type: str,
+    ) -> Mapping[str, Any]:
+        """One file as the part `filedata` of a multipart form."""
+        return self._call(
+            "POST",
+            path,
+            data=fields,
+            files={"filedata": (name, file, mime_type)},
+            lane=Lane.MEDIA,
+            is_repeatable=True,
+            timeout=UPLOAD_TIMEOUT,
+        )
+
+    def items(
+        self, path: str, *, limit: int = 1000, **params: str
+    ) -> Iterator[Mapping[str, Any]]:
+        """The entries of a list, page after page by cursor; the addresses Meta gives for further
+        pages are not followed. limit: of entries in all."""
+        after: dict[str, str] = {}
+        seen = 0
+        while True:
+            answer = self.get(path, **params, **after)
+            data = answer.get("data")
+            entries = data if isinstance(data, Sequence) else []
+            for entry in entries[: limit - seen]:
+                if isinstance(entry, Mapping):
+                    yield entry
+            seen += len(entries)
+            cursor = next_cursor(answer)
+            if not (cursor and entries) or seen >= limit:
+                return
+            after = {"after": cursor}
+
+    def pace(self, lane: Lane) -> None:
+        """Before a call of a lane with a limit of its own. Raises THROTTLED about a message."""
+        if self._access.channel_id is not None:
+            pacing.require_turn(self._access.channel_id, lane)
+
+    # --- one call --------------------------------------------------------------------------------
 
     def _call(
         self,
@@ -82,89 +203,108 @@ class GraphClient:
         path: str,
         *,
         params: Mapping[str, str] | None = None,
-        json: Mapping[str, Any] | None = None,
+        lane: Lane = Lane.OTHER,
+        is_repeatable: bool = False,
+        timeout: tuple[float, float] = TIMEOUT,
+        **body: Any,
     ) -> Mapping[str, Any]:
+        self.pace(lane)
+        access = self._access
+        url = "/".join(part for part in (access.base_url, access.version, path) if part)
+        headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
         try:
             response = _session().request(
                 method,
-                f"{self._base_url}/{settings.META_GRAPH_VERSION}/{path}",
-                params={**(params or {}), **self._proof()},
-                json=json,
-                headers={"Authorization": f"Bearer {self._credential.access_token}"},
-                timeout=TIMEOUT,
+                url,
+                params={**(params or {}), **access.proof},
+                headers=headers,
+                timeout=timeout,
                 allow_redirects=False,
+                **body,
             )
-        except requests.exceptions.ConnectTimeout as error:
-            raise SendError(
-                ErrorClass.NOT_TAKEN, TRY_LATER, code="connect_timeout"
-            ) from error
-        except requests.exceptions.ConnectionError as error:
-            raise _connection_refusal(error) from error
         except requests.exceptions.RequestException as error:
-            raise SendError(
-                ErrorClass.UNCERTAIN, UNCERTAIN, code="no_answer"
-            ) from error
-        return self._read(response)
+            raise self._no_answer(error, is_repeatable=is_repeatable) from error
+        return self._read(
+            response, is_repeatable=is_repeatable, is_send=lane in pacing.SENDING
+        )
 
-    @property
-    def _base_url(self) -> str:
-        host = INSTAGRAM_HOST if self._is_instagram_host else FACEBOOK_HOST
-        return self._credential.graph_base_url or host
+    def _no_answer(
+        self, error: requests.exceptions.RequestException, *, is_repeatable: bool
+    ) -> SendError:
+        never_was, code = _never_connected(error)
+        logger.info(
+            "graph.no_answer channel=%s reason=%s", self._access.channel_id, code
+        )
+        if never_was or is_repeatable:
+            found = ErrorClass.NOT_TAKEN
+            return SendError(found, TRY_LATER, code=code, scope=Scope.CHANNEL)
+        return SendError(
+            ErrorClass.UNCERTAIN, UNCERTAIN, code=code, scope=Scope.CHANNEL
+        )
 
-    def _proof(self) -> dict[str, str]:
-        """appsecret_proof, which graph.facebook.com demands where "Require App Secret" is on."""
-        if self._is_instagram_host or not settings.META_APP_SECRET:
-            return {}
-        secret = settings.META_APP_SECRET[0].encode()
-        token = self._credential.access_token.encode()
-        return {"appsecret_proof": hmac.new(secret, token, hashlib.sha256).hexdigest()}
-
-    def _read(self, response: requests.Response) -> Mapping[str, Any]:
+    def _read(
+        self, response: requests.Response, *, is_repeatable: bool, is_send: bool
+    ) -> Mapping[str, Any]:
         body = _json(response.text)
-        usage = _json(response.headers.get("X-Business-Use-Case-Usage", ""))
-        self._watch_usage(response.headers.get("X-App-Usage", ""))
-        error = parse_error(body)
-        if error is None and response.ok and isinstance(body, Mapping):
+        app_usage = _json(response.headers.get("X-App-Usage", ""))
+        business_usage = _json(response.headers.get("X-Business-Use-Case-Usage", ""))
+        if self._access.channel_id is not None:
+            pacing.note_usage(self._access.channel_id, app_usage, business_usage)
+        if response.ok and isinstance(body, Mapping) and not _is_error(body):
             return body
-        error = error or MetaError(None, None, False, "", "")
-        row = error.row(response.status_code)
+        error = refusal_of(
+            body,
+            response.status_code,
+            business_usage,
+            is_repeatable=is_repeatable,
+            is_send=is_send,
+        )
         logger.info(
             "graph.refused channel=%s http=%s code=%s class=%s trace=%s",
-            self._credential.channel_id,
+            self._access.channel_id,
             response.status_code,
-            error.label,
-            row.error_class,
-            error.trace_id,
+            error.code,
+            error.error_class,
+            _trace_of(body),
         )
-        retry_after = None
-        if row.error_class is ErrorClass.THROTTLED:
-            retry_after = regain_access_after(usage) or DEFAULT_PAUSE
-        code = error.label or f"http_{response.status_code}"
-        raise SendError(
-            row.error_class, row.sentence, code=code, retry_after=retry_after
-        )
-
-    def _watch_usage(self, header: str) -> None:
-        """Log when either host's X-App-Usage (their keys differ) comes near its limit."""
-        usage = _json(header)
-        if not isinstance(usage, Mapping):
-            return
-        highest = max(
-            (v for v in usage.values() if isinstance(v, int | float)), default=0
-        )
-        if highest >= BUSY_PERCENT:
-            logger.warning(
-                "graph.busy channel=%s percent=%s", self._credential.channel_id, highest
-            )
+        raise error
 
 
-def _connection_refusal(error: requests.exceptions.ConnectionError) -> SendError:
-    """No connection: certainly not taken. A connection that broke: it may have been."""
-    reason = str(error.args[0]) if error.args else ""
-    not_opened = "NewConnectionError" in reason or "NameResolutionError" in reason
-    if not_opened or isinstance(error, requests.exceptions.SSLError):
-        return SendError(ErrorClass.NOT_TAKEN, TRY_LATER, code="no_connection")
-    return SendError(ErrorClass.UNCERTAIN, UNCERTAIN, code="connection_lost")
+def next_cursor(answer: Mapping[str, Any]) -> str:
+    """Where a list goes on: for `after`; "" at its end."""
+    paging = answer.get("paging")
+    if not isinstance(paging, Mapping) or not paging.get("next"):
+        return ""
+    cursors = paging.get("cursors")
+    after = cursors.get("after") if isinstance(cursors, Mapping) else None
+    return after if isinstance(after, str) else ""
+
+
+def is_success(answer: Mapping[str, Any]) -> bool:
+    """Meta documents `{"success": true}` once as a boolean, once as a string."""
+    return str(answer.get("success", True)).lower() == "true"
+
+
+def _never_connected(error: requests.exceptions.RequestException) -> tuple[bool, str]:
+    """Whether nothing can have arrived; and what happened, for the log."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True, "connect_timeout"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        reason = str(error.args[0]) if error.args else ""
+        not_opened = "NewConnectionError" in reason or "NameResolutionError" in reason
+        if not_opened or isinstance(error, requests.exceptions.SSLError):
+            return True, "no_connection"
+        return False, "connection_lost"
+    return False, "no_answer"
+
+
+def _is_error(body: Mapping[str, Any]) -> bool:
+    return isinstance(body.get("error"), Mapping) or "error_type" in body
+
+
+def _trace_of(body: Any) -> str:
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return str(error.get("fbtrace_id", "")) if isinstance(error, Mapping) else ""
 
 
 def _json(text: str) -> Any:

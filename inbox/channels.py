@@ -31,13 +31,38 @@ class ErrorClass(StrEnum):
     BAD_REQUEST = "bad_request"
     POLICY = "policy"  # the channel's rules forbid it
     GONE = "gone"  # what it refers to does not exist any more
+    HELD = "held"  # another app answers in this thread until we take it over
+    STALE_FILE = "stale_file"  # the channel forgot a file we gave it: give it again
+
+
+class Scope(StrEnum):
+    """What a refusal is about, and so what has to wait or be told."""
+
+    MESSAGE = "message"
+    COMMENT = "comment"  # nothing more can be done with this comment
+    PERSON = "person"
+    CHANNEL = "channel"  # every other message of the account would fare the same
+
+
+_SCOPES = {
+    ErrorClass.THROTTLED: Scope.CHANNEL,
+    ErrorClass.RECONNECT: Scope.CHANNEL,
+    ErrorClass.PERMISSION: Scope.CHANNEL,
+    ErrorClass.POLICY: Scope.CHANNEL,
+    ErrorClass.WINDOW_CLOSED: Scope.PERSON,
+    ErrorClass.UNAVAILABLE: Scope.PERSON,
+    ErrorClass.HELD: Scope.PERSON,
+}
 
 
 class SendError(Exception):
     """The channel did not accept a message.
 
-    code: the channel's own code, "190/463". detail: a sentence for people.
-    retry_after: how long the channel asks us to wait.
+    code: the channel's own code, "190/463". detail: a sentence for people; advice: another, on
+    what they can do. retry_after: how long to wait, or how long automations rest (POLICY).
+    scope: by its class unless given. THROTTLED about a message: our own pace, the channel
+    is well. attempts: how many in all, 0: as many as its class allows. at_last: what it means
+    once they are used up. holder: who answers in the thread (HELD).
     """
 
     def __init__(
@@ -47,12 +72,27 @@ class SendError(Exception):
         *,
         code: str = "",
         retry_after: timedelta | None = None,
+        advice: str | Promise = "",
+        scope: Scope | None = None,
+        attempts: int = 0,
+        at_last: SendError | None = None,
+        holder: str | Promise = "",
     ) -> None:
         super().__init__(f"{error_class} {code}")
         self.error_class = error_class
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
+        self.advice = advice
+        self.scope = scope or _SCOPES.get(error_class, Scope.MESSAGE)
+        self.attempts = attempts
+        self.at_last = at_last
+        self.holder = holder
+
+    @property
+    def explanation(self) -> str:
+        """What happened and what can be done, in one line."""
+        return " ".join(str(part) for part in (self.detail, self.advice) if part)
 
 
 class WindowKind(StrEnum):
@@ -207,7 +247,8 @@ class Ability(StrEnum):
 @dataclass(frozen=True, slots=True)
 class OutgoingMedia:
     """One file. url: where the channel can fetch it. path: in our own storage, "" where it is
-    somebody else's; then name, mime_type and size are known too."""
+    somebody else's; then name, mime_type and size are known too. upload_id: the channel's id of
+    the file where it has it already."""
 
     kind: str  # image video audio file
     url: str = ""
@@ -215,6 +256,15 @@ class OutgoingMedia:
     name: str = ""
     mime_type: str = ""
     size: int = 0
+    upload_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that the channel has taken, to be sent by its id until it forgets it."""
+
+    id: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +312,7 @@ class OutgoingMessage:
 
     reference: our own mark, returned by channels that report it with the echo.
     comment_id: the comment that a private reply answers; recipient_id is then of no use.
+    is_post: it is no comment but a post that a visitor wrote.
     """
 
     recipient_id: str
@@ -271,6 +322,7 @@ class OutgoingMessage:
     media: OutgoingMedia | None = None
     reply_to: str = ""
     comment_id: str = ""
+    is_post: bool = False
     quick_replies: tuple[QuickReply, ...] = ()
     cards: tuple[Card, ...] = ()
     template: TemplateUse | None = None
@@ -392,14 +444,33 @@ class ChannelAdapter(Protocol):
 
     def send(self, channel: Channel, message: OutgoingMessage) -> Accepted: ...
 
+    def upload(self, channel: Channel, media: OutgoingMedia) -> Upload | None:
+        """Give the channel a file ahead of its message; None where it goes by its address."""
+        ...
+
     def reply_publicly(
-        self, channel: Channel, comment_id: str, text: str
-    ) -> Accepted: ...
+        self,
+        channel: Channel,
+        comment_id: str,
+        text: str,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Accepted:
+        """extra: Message.extra of the comment or mention."""
+        ...
 
     def perform(
-        self, channel: Channel, kind: ActionKind, *, target: str, value: str = ""
+        self,
+        channel: Channel,
+        kind: ActionKind,
+        *,
+        target: str,
+        value: str = "",
+        person_id: str = "",
     ) -> None:
-        """target: the comment's, message's or person's id. value: the emoji of a reaction."""
+        """target: the comment's, message's or person's id. value: the emoji of a reaction.
+
+        person_id: whose message it is, for reactions.
+        """
         ...
 
     def signal(self, channel: Channel, recipient_id: str, signal: Signal) -> None: ...

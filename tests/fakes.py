@@ -16,6 +16,7 @@ from inbox.channels import (
     HistoryPage,
     Limits,
     MediaLimit,
+    OutgoingMedia,
     OutgoingMessage,
     Profile,
     ReplyWindow,
@@ -23,6 +24,7 @@ from inbox.channels import (
     Signal,
     TemplateInfo,
     TextLimit,
+    Upload,
     WindowKind,
 )
 from inbox.models import Channel
@@ -58,6 +60,8 @@ class FakeAdapter:
     def __init__(self) -> None:
         self.sent: list[OutgoingMessage] = []
         self.comments: list[tuple[str, str]] = []
+        self.uploaded: list[OutgoingMedia] = []
+        self.uploads: Upload | SendError | None = None
         self.performed: list[tuple[ActionKind, str, str]] = []
         self.signals: list[tuple[str, Signal]] = []
         self.refusal: SendError | None = None
@@ -78,12 +82,29 @@ class FakeAdapter:
     def abilities(self, channel: Channel) -> frozenset[Ability]:
         return frozenset(Ability)
 
-    def reply_publicly(self, channel: Channel, comment_id: str, text: str) -> Accepted:
+    def upload(self, channel: Channel, media: OutgoingMedia) -> Upload | None:
+        """Takes files of our own, as `uploads` says; by default they go by their address."""
+        self.uploaded.append(media)
+        return self._told(self.uploads)
+
+    def reply_publicly(
+        self,
+        channel: Channel,
+        comment_id: str,
+        text: str,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Accepted:
         self.comments.append((comment_id, text))
         return self.answer(OutgoingMessage("", WindowKind.OPEN, "", text=text))
 
     def perform(
-        self, channel: Channel, kind: ActionKind, *, target: str, value: str = ""
+        self,
+        channel: Channel,
+        kind: ActionKind,
+        *,
+        target: str,
+        value: str = "",
+        person_id: str = "",
     ) -> None:
         self.performed.append((kind, target, value))
         if self.refusal:

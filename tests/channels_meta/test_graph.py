@@ -151,7 +151,7 @@ def test_codes_decide_what_an_error_means(
 ) -> None:
     error = {
         "message": "Refusé : le délai est dépassé",
-        "type": "IGApiException",
+        "type": "OAuthException",
         "code": code,
     }
     if subcode:
