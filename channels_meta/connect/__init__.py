@@ -1,0 +1,1 @@
+"""Connecting accounts: the logins at Meta, what they offer, and what an admin sees of it."""
