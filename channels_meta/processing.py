@@ -27,8 +27,9 @@ from django.utils.timezone import now
 from channels_meta.lanes import side_by_side
 from channels_meta.models import RawEvent
 from channels_meta.payloads import Parsed, load, parse
-from inbox.bell import ring
-from inbox.inbound import Arrival, receive, take_turn
+from inbox.bell import ring, ring_after_commit
+from inbox.fetching import fetch_due
+from inbox.inbound import Arrival, InboundMessage, receive, take_turn
 from inbox.inbound.batch import Key, Known
 from inbox.jsonb import dump
 from inbox.models import Channel
@@ -243,8 +244,13 @@ def _store(routed: Sequence[Routed]) -> dict[Key, Known]:
 
 
 def _person_of(routed: Routed) -> str:
-    """The customer; "" for what names a message only: it comes when all messages are in."""
-    return getattr(routed[1].item, "person_id", "")
+    """The customer; "" for what names a message only: it comes when all messages are in.
+
+    So do comments, which answer those of other people.
+    """
+    item = routed[1].item
+    is_comment = isinstance(item, InboundMessage) and item.type == "comment"
+    return "" if is_comment else getattr(item, "person_id", "")
 
 
 def _hand_over(routed: Sequence[Routed]) -> dict[Key, Known]:
@@ -252,7 +258,7 @@ def _hand_over(routed: Sequence[Routed]) -> dict[Key, Known]:
     if not routed:
         return {}
     try:
-        return receive([arrival for _, arrival in routed], has_turn=True).erased
+        received = receive([arrival for _, arrival in routed], has_turn=True)
     except (*POISON, OperationalError) as error:
         if not is_poison(error):
             raise
@@ -262,6 +268,9 @@ def _hand_over(routed: Sequence[Routed]) -> dict[Key, Known]:
             return {}
         middle = len(routed) // 2
         return _hand_over(routed[:middle]) | _hand_over(routed[middle:])
+    if received.asks:
+        ring_after_commit(fetch_due)
+    return received.erased
 
 
 def is_poison(error: Exception) -> bool:

@@ -46,11 +46,14 @@ update inbox_conversation c
            when k.answered_at >= coalesce(k.waiting_since, c.waiting_since) then null
            else coalesce(c.waiting_since, k.waiting_since) end,
        referral = coalesce(k.referral, c.referral),
+       held_by = case when k.held_by is null then c.held_by
+                      when k.held_by = 'another app' and c.held_by <> '' then c.held_by
+                      else k.held_by end,
        last_inbound_at = greatest(c.last_inbound_at, k.acted_at),
        window_expires_at = greatest(c.window_expires_at, k.expires_at)
   from json_to_recordset(%s)
        k(id bigint, events int, unread int, waiting_since timestamptz, answered_at timestamptz, referral jsonb,
-         acted_at timestamptz, expires_at timestamptz)
+         held_by text, acted_at timestamptz, expires_at timestamptz)
   left join lateral (
        select m.sent_at,
               jsonb_build_object('id', m.id, 'direction', m.direction, 'source', m.source,
@@ -71,7 +74,7 @@ class Touch:
     """What happened to one conversation, for its row.
 
     events: how many it is told of. unread: new messages of the person. waiting_since: the first
-    of them. answered_at: our last word. acted_at, expires_at: the identity's reply window, in
+    of them. answered_at: our last word. held_by: who holds the thread from now on. acted_at, expires_at: the identity's reply window, in
     PostgreSQL's own words: to read and write moments by the thousand takes time.
     """
 
@@ -80,6 +83,7 @@ class Touch:
     waiting_since: datetime | None = None
     answered_at: datetime | None = None
     referral: Mapping[str, Any] | None = None
+    held_by: str | None = None
     acted_at: str | None = None
     expires_at: str | None = None
 
@@ -91,6 +95,7 @@ class Touch:
             "waiting_since": self.waiting_since,
             "answered_at": self.answered_at,
             "referral": self.referral,
+            "held_by": self.held_by,
             "acted_at": self.acted_at,
             "expires_at": self.expires_at,
         }

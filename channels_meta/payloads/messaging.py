@@ -1,4 +1,4 @@
-"""`messaging[]` and `standby[]`: messages, echoes, and what happens around them."""
+"""`messaging[]` and `standby[]`: messages, echoes, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -8,32 +8,45 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from channels_meta.assumptions import assume
+from channels_meta.payloads.acts import (
+    QUIET,
+    Read,
+    ad_window,
+    holder_by_channel,
+    holder_by_echo,
+    parse_optin,
+    parse_policy,
+    parse_referral,
+    parse_unknown,
+    person_of,
+    read_referral,
+)
+from channels_meta.payloads.apps import holder_of
+from channels_meta.payloads.parts import STORY_LIFE, read_parts
 from channels_meta.payloads.reading import Context, Parsed
+from channels_meta.payloads.templates import TEMPLATE_FIELDS, parse_template_change
 from channels_meta.payloads.values import (
     ItemError,
     as_dict,
     as_list,
+    is_true,
     made_id,
     read_id,
     read_mid,
     read_moment,
     read_text,
     read_whole,
-    shorten,
 )
 from inbox.inbound import (
-    Act,
     Echo,
     Edit,
     InboundMessage,
-    Item,
     Part,
     ReactionChange,
     Receipt,
     Unsend,
 )
-
-STORY_LIFE = timedelta(hours=24)
 
 _ESCAPED_EMOJI = re.compile(r"\\u\{([0-9a-fA-F]{1,6})\}")
 
@@ -50,43 +63,35 @@ def parse_messaging(context: Context, raw: Mapping[str, Any]) -> Parsed:
 
 def _read_messaging(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     for key, read in _MESSAGING.items():
         if isinstance(raw.get(key), Mapping):
             return read(context, raw, sender, recipient)
-    for key, label in _QUIET_ACTS.items():
+    for key, read_quiet in QUIET.items():
         if key in raw:
-            return label, _act(context, raw, sender, recipient, label, raw.get(key))
-    known = {"sender", "recipient", "timestamp"}
-    other = next((key for key in raw if key not in known), "nothing")
-    return shorten(other), _act(
-        context, raw, sender, recipient, shorten(other), dict(raw)
-    )
-
-
-def _person(context: Context, sender: str, recipient: str) -> str:
-    """The customer: whichever side is not our account."""
-    if sender and sender != context.account:
-        return sender
-    return recipient if recipient != context.account else sender
+            return read_quiet(context, raw, sender, recipient, key)
+    for key in TEMPLATE_FIELDS:
+        if isinstance(raw.get(key), Mapping):
+            return parse_template_change(raw[key])
+    return parse_unknown(context, raw, sender, recipient)
 
 
 def _read_message(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     message = raw["message"]
     mid = read_mid(message.get("mid"))
     moment = context.moment(raw.get("timestamp"))
-    if message.get("is_deleted") is True:
+    if is_true(message.get("is_deleted")):
         return "unsend", Unsend(external_id=mid, at=moment)
-    is_self = message.get("is_self") is True or raw.get("is_self") is True
+    is_self = is_true(message.get("is_self")) or is_true(raw.get("is_self"))
     is_ours = bool(sender) and sender == context.account and not is_self
-    if message.get("is_echo") is True or is_ours:
+    if is_true(message.get("is_echo")) or is_ours:
         return "echo", _echo(context, message, mid, moment, sender, recipient)
     if not sender:
         raise ItemError("a message without a sender")
-    content = _content(message, moment)
-    referral = _referral(message.get("referral"))
+    content = _content(context, message, moment)
+    referral = read_referral(message.get("referral"))
     extra = _extras(context, message) | content.extra
     for sibling in ("prior_message", "hop_context"):
         if isinstance(raw.get(sibling), Mapping):
@@ -99,10 +104,18 @@ def _read_message(
         content=content.text,
         parts=content.parts,
         reply_to=_reply_to(message),
-        opens_window="message",
+        opens_window=_opened_by(content.type),
         extra=extra,
         referral=referral,
+        probable_window=ad_window(referral),
+        holder=holder_by_channel(context),
     )
+
+
+def _opened_by(kind: str) -> str:
+    if kind == "story_mention" and not assume("STORY_MENTION_OPENS_WINDOW"):
+        return ""
+    return "message"
 
 
 def _echo(
@@ -117,10 +130,12 @@ def _echo(
     person = recipient if recipient and recipient != context.account else sender
     if not person or person == context.account:
         raise ItemError("an echo without the person it went to")
-    content = _content(message, moment)
+    content = _content(context, message, moment)
     extra = _extras(context, message) | content.extra
-    if app_id := read_id(message.get("app_id")):
+    app_id = read_id(message.get("app_id"))
+    if app_id:
         extra["app_id"] = app_id
+        extra["app"] = holder_of(app_id)
     return Echo(
         person_id=person,
         external_id=mid,
@@ -131,6 +146,7 @@ def _echo(
         reply_to=_reply_to(message),
         reference=read_text(message.get("metadata")),
         extra=extra,
+        holder=holder_by_echo(context, app_id),
     )
 
 
@@ -140,7 +156,7 @@ def _extras(context: Context, message: Mapping[str, Any]) -> dict[str, Any]:
         extra["standby"] = True
     if quick_reply := as_dict(message.get("quick_reply")):
         extra["quick_reply"] = {"payload": read_text(quick_reply.get("payload"))}
-    if referral := _referral(message.get("referral")):
+    if referral := read_referral(message.get("referral")):
         extra["referral"] = referral
     return extra
 
@@ -148,10 +164,6 @@ def _extras(context: Context, message: Mapping[str, Any]) -> dict[str, Any]:
 def _reply_to(message: Mapping[str, Any]) -> str:
     mid = as_dict(message.get("reply_to")).get("mid")
     return read_mid(mid) if mid else ""
-
-
-def _referral(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +174,12 @@ class _Content:
     extra: dict[str, Any]
 
 
-def _content(message: Mapping[str, Any], moment: datetime) -> _Content:
+def _content(
+    context: Context, message: Mapping[str, Any], moment: datetime
+) -> _Content:
     """Text, parts and the one word for what the message is."""
     text = read_text(message.get("text"))
-    parts = _parts(message, moment)
+    parts = read_parts(message, kind=context.kind, moment=moment)
     extra: dict[str, Any] = {}
     story = as_dict(as_dict(message.get("reply_to")).get("story"))
     if story:
@@ -181,7 +195,7 @@ def _content(message: Mapping[str, Any], moment: datetime) -> _Content:
         kind = "story_reply"
     else:
         kind = _kind_of(text, kinds)
-    if message.get("is_unsupported") is True and not text and not parts:
+    if is_true(message.get("is_unsupported")) and not text and not parts:
         kind = "unsupported"
     if kind == "unsupported":
         extra["raw"] = dict(message)
@@ -196,102 +210,9 @@ def _kind_of(text: str, kinds: list[str]) -> str:
     return "text" if text else "unsupported"
 
 
-_PART_KINDS = {
-    "image": "image",
-    "video": "video",
-    "audio": "audio",
-    "file": "file",
-    "sticker": "sticker",
-    "like_heart": "sticker",
-    "location": "location",
-    "fallback": "share",
-    "share": "share",
-    "post": "share",
-    "ig_post": "share",
-    "reel": "share",
-    "ig_reel": "share",
-    "template": "template",
-    "appointment_booking": "template",
-    "story_mention": "story_mention",
-}
-
-
-def _parts(message: Mapping[str, Any], moment: datetime) -> tuple[Part, ...]:
-    raw_parts = [
-        part
-        for part in as_list(message.get("attachments"))
-        if isinstance(part, Mapping)
-    ]
-    single = message.get("attachment")
-    if not raw_parts and isinstance(single, Mapping):
-        raw_parts = [single]
-    if not raw_parts and read_id(message.get("sticker_id")):
-        raw_parts = [
-            {"type": "sticker", "payload": {"sticker_id": message["sticker_id"]}}
-        ]
-    parts = [_part(raw, moment) for raw in raw_parts]
-    kinds = {str(raw.get("type")) for raw in raw_parts}
-    if "sticker" in kinds:  # one sticker that came as both (trap 11)
-        parts = [part for part in parts if part.meta_type != "image"]
-    if "ig_post" in kinds:  # one post that came as both (trap 12)
-        parts = [part for part in parts if part.meta_type != "share"]
-    return tuple(part.part for part in parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _NamedPart:
-    meta_type: str
-    part: Part
-
-
-def _part(raw: Mapping[str, Any], moment: datetime) -> _NamedPart:
-    """An attachment; its payload may be an object, null, text or absent."""
-    meta_type = str(raw.get("type"))
-    payload = as_dict(raw.get("payload"))
-    kind = _PART_KINDS.get(meta_type, "unsupported")
-    extra: dict[str, Any] = {}
-    sticker_id = read_id(payload.get("sticker_id"))
-    if sticker_id:
-        kind, meta_type = "sticker", "sticker"
-        extra["sticker_id"] = sticker_id
-    if meta_type == "like_heart":
-        extra["emoji"] = "❤️"
-    if coordinates := as_dict(payload.get("coordinates")):
-        extra["coordinates"] = {name: coordinates.get(name) for name in ("lat", "long")}
-    if kind in {"template", "share", "unsupported"}:
-        extra["raw"] = dict(payload)
-        extra["meta_type"] = meta_type
-    url = _named(raw, payload, "url") or (
-        read_text(raw["payload"]) if _is_link(raw) else ""
-    )
-    part = Part(
-        kind=kind,
-        url=url,
-        title=_named(raw, payload, "title")[:300],
-        expires_at=moment + STORY_LIFE if kind == "story_mention" else None,
-        extra=extra,
-    )
-    return _NamedPart(meta_type, part)
-
-
-def _is_link(raw: Mapping[str, Any]) -> bool:
-    return isinstance(raw.get("payload"), str) and raw["payload"].startswith(
-        ("https:", "http:")
-    )
-
-
-def _named(raw: Mapping[str, Any], payload: Mapping[str, Any], name: str) -> str:
-    """`url` and `title` lie in the payload, beside it, or in capitals."""
-    for holder in (payload, raw):
-        for key in (name, name.upper()):
-            if isinstance(holder.get(key), str | int):
-                return read_text(holder[key])
-    return ""
-
-
 def _read_edit(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     edit = raw["message_edit"]
     number = read_whole(edit.get("num_edit"))
     text = edit.get("text")
@@ -308,24 +229,30 @@ def _read_edit(
 
 def _read_reaction(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     reaction = raw["reaction"]
     withdrawn = reaction.get("action") == "unreact"
     emoji = "" if withdrawn else _emoji(reaction)
     actor = sender or recipient
     if not actor:
         raise ItemError("a reaction without a sender")
-    by_person = actor != context.account
+    opens = actor != context.account and not withdrawn
     return "reaction", ReactionChange(
-        person_id=_person(context, sender, recipient),
+        person_id=person_of(context, sender, recipient),
         external_id=read_mid(reaction.get("mid")),
         actor=actor,
         emoji=emoji,
         at=context.moment(raw.get("timestamp")),
-        opens_window="reaction" if by_person and not withdrawn else "",
+        opens_window="reaction" if opens and context.kind != "instagram" else "",
+        probable_window=_REACTION_WINDOW
+        if opens and context.kind == "instagram" and assume(_REACTION_OPENS)
+        else None,
     )
 
 
+# On Instagram a reaction is one list's word only: tried, and learned from the answer.
+_REACTION_OPENS = "REACTION_OPENS_INSTAGRAM_WINDOW"
+_REACTION_WINDOW = timedelta(hours=24)
 _REACTIONS = {
     "love": "❤️",
     "like": "👍",
@@ -354,13 +281,13 @@ def _emoji(reaction: Mapping[str, Any]) -> str:
 
 def _read_read(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     return "read", _receipt(context, raw, raw["read"], sender, recipient, "read")
 
 
 def _read_delivery(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     item = _receipt(context, raw, raw["delivery"], sender, recipient, "delivered")
     return "delivery", item
 
@@ -374,7 +301,7 @@ def _receipt(
     status: str,
 ) -> Receipt | None:
     """Messenger names a moment, Instagram one message (trap 23)."""
-    person = _person(context, sender, recipient)
+    person = person_of(context, sender, recipient)
     if not person:
         raise ItemError("a receipt without a sender")
     if person != sender and sender == context.account:
@@ -396,7 +323,7 @@ def _receipt(
 
 def _read_postback(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     postback = raw["postback"]
     if not sender:
         return "postback without sender", None
@@ -407,7 +334,7 @@ def _read_postback(
     extra: dict[str, Any] = {"postback": {"payload": payload}}
     if context.standby:
         extra["standby"] = True
-    referral = _referral(postback.get("referral"))
+    referral = read_referral(postback.get("referral"))
     if referral:
         extra["referral"] = referral
     return "postback", InboundMessage(
@@ -419,12 +346,14 @@ def _read_postback(
         opens_window="postback",
         extra=extra,
         referral=referral,
+        probable_window=ad_window(referral),
+        holder=holder_by_channel(context),
     )
 
 
 def _read_order(
     context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
+) -> Read:
     order = raw["order"]
     moment = context.moment(raw.get("timestamp"))
     if not sender:
@@ -443,95 +372,16 @@ def _read_order(
     )
 
 
-def _read_referral(
-    context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
-    referral = _referral(raw["referral"])
-    # A link into the thread reopens the window; an ad does so with the first message only.
-    opens = "" if referral.get("source") == "ADS" else "referral"
-    details = dict(referral)
-    if isinstance(raw.get("lead"), Mapping):
-        details["lead"] = raw["lead"]
-    act = _act(
-        context,
-        raw,
-        sender,
-        recipient,
-        "referral",
-        details,
-        opens=opens,
-        is_customers=True,
-    )
-    return "referral", act
-
-
-def _read_optin(
-    context: Context, raw: Mapping[str, Any], sender: str, recipient: str
-) -> tuple[str, Item | None]:
-    optin = raw["optin"]
-    # The plugins open the window; agreeing to notifications does not.
-    opens = "" if optin.get("type") else "optin"
-    act = _act(
-        context, raw, sender, recipient, "optin", optin, opens=opens, is_customers=True
-    )
-    return "optin", act
-
-
-def _act(
-    context: Context,
-    raw: Mapping[str, Any],
-    sender: str,
-    recipient: str,
-    name: str,
-    details: Any,
-    *,
-    opens: str = "",
-    is_customers: bool = False,
-) -> Act | None:
-    """A line in the thread; None where it names no person (it stays in the journal)."""
-    person = _person(context, sender, recipient)
-    if not person or person == context.account:
-        return None
-    moment = context.moment(raw.get("timestamp"))
-    return Act(
-        person_id=person,
-        external_id=made_id(name, person, moment, details),
-        at=moment,
-        name=name,
-        details=dict(details) if isinstance(details, Mapping) else {"value": details},
-        opens_window=opens,
-        opens_conversation=is_customers,
-        referral=dict(details)
-        if name == "referral" and isinstance(details, Mapping)
-        else {},
-    )
-
-
-_MESSAGING: dict[
-    str, Callable[[Context, Mapping[str, Any], str, str], tuple[str, Item | None]]
-] = {
+_MESSAGING: dict[str, Callable[[Context, Mapping[str, Any], str, str], Read]] = {
     "message": _read_message,
     "message_edit": _read_edit,
     "postback": _read_postback,
     "reaction": _read_reaction,
     "read": _read_read,
     "delivery": _read_delivery,
-    "referral": _read_referral,
-    "optin": _read_optin,
+    "referral": parse_referral,
+    "optin": parse_optin,
     "order": _read_order,
-}
-
-# Things that happen around a conversation: a line in it if it exists, the journal otherwise.
-_QUIET_ACTS = {
-    "account_linking": "account_linking",
-    "policy_enforcement": "policy_enforcement",
-    "policy-enforcement": "policy_enforcement",
-    "pass_thread_control": "pass_thread_control",
-    "take_thread_control": "take_thread_control",
-    "request_thread_control": "request_thread_control",
-    "app_roles": "app_roles",
-    "response_feedback": "response_feedback",
-    "messaging_feedback": "messaging_feedback",
-    "game_play": "game_play",
-    "message_request": "message_request",
+    "policy_enforcement": parse_policy,
+    "policy-enforcement": parse_policy,
 }

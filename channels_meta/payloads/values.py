@@ -108,6 +108,11 @@ def shorten(value: Any) -> str:
     return str(value)[:40]
 
 
+def is_true(value: Any) -> bool:
+    """Meta writes true also as a string (`is_unsupported` of the Conversations API)."""
+    return value is True or (isinstance(value, str) and value.lower() == "true")
+
+
 def read_whole(value: Any) -> int | None:
     try:
         return int(value)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 from django.db import connection, transaction
 
+from inbox import live
 from inbox.conversations import touch
 from inbox.events import Event, emit
+from inbox.inbound.accounts import change_templates, raise_alerts
 from inbox.inbound.batch import Batch, Key, Known, execute, look_up, mentioned
 from inbox.inbound.changes import (
     apply_edits,
@@ -21,9 +23,16 @@ from inbox.inbound.changes import (
     apply_unsends,
     forget_erased,
 )
-from inbox.inbound.echoes import find_open_sends, settle_echoes
+from inbox.inbound.echoes import (
+    find_answered_elsewhere,
+    find_open_sends,
+    place_answers,
+    settle_echoes,
+)
 from inbox.inbound.items import (
+    ANOTHER_APP,
     Act,
+    Alert,
     Arrival,
     Echo,
     Edit,
@@ -33,14 +42,19 @@ from inbox.inbound.items import (
     Part,
     ReactionChange,
     Receipt,
+    TemplateChange,
     Unsend,
 )
 from inbox.inbound.messages import store_messages
-from inbox.inbound.people import find_conversations, find_people, move_windows
+from inbox.inbound.people import find_conversations, find_people
+from inbox.inbound.questions import ask
+from inbox.inbound.windows import move_windows
 from inbox.models import Channel
 
 __all__ = [
+    "ANOTHER_APP",
     "Act",
+    "Alert",
     "Arrival",
     "Echo",
     "Edit",
@@ -51,6 +65,7 @@ __all__ = [
     "ReactionChange",
     "Receipt",
     "Received",
+    "TemplateChange",
     "Unsend",
     "receive",
     "take_turn",
@@ -70,9 +85,16 @@ update inbox_channel c set last_event_at = k.at
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """erased: messages whose content must not be kept anywhere any more, by (channel, id)."""
+    """What became of the arrivals.
+
+    erased: messages whose content must not be kept anywhere any more, by (channel, id).
+    stored: how many messages were new. asks: whether there is something to ask of the channels
+    (Fetch rows).
+    """
 
     erased: dict[Key, Known]
+    stored: int = 0
+    asks: bool = False
 
 
 def take_turn() -> None:
@@ -101,6 +123,7 @@ def receive(arrivals: Sequence[Arrival], *, has_turn: bool = False) -> Received:
     )
     batch.known = look_up(mentioned(batch))
     _note_repeats_of_erased(batch)
+    place_answers(batch)
     find_people(batch)
     find_conversations(batch, also_lock=_spoken_of(batch))
     store_messages(batch, native_echoes=settle_echoes(batch))
@@ -110,15 +133,20 @@ def receive(arrivals: Sequence[Arrival], *, has_turn: bool = False) -> Received:
     apply_receipts(batch)
     apply_unsends(batch)
     move_windows(batch)
+    raise_alerts(batch)
+    change_templates(batch)
     emit(_touch_and_number(batch))
     forget_erased(batch)
     _note_last_event(batch)
-    return Received(batch.erased)
+    live.publish_after_commit(
+        live.Change("channel", pk) for pk in sorted(batch.changed_channels)
+    )
+    return Received(batch.erased, batch.stored, asks=ask(batch))
 
 
 def _told_by(arrival: Arrival) -> list[Arrival]:
     """A notice about a comment may be the first we hear of the comment."""
-    if isinstance(arrival.item, Hide) and arrival.item.comment:
+    if isinstance(arrival.item, Hide | Edit) and arrival.item.comment:
         return [replace(arrival, item=arrival.item.comment), arrival]
     return [arrival]
 
@@ -137,7 +165,9 @@ def _spoken_of(batch: Batch) -> set[int]:
     ids = {
         known.conversation_id for known in batch.known.values() if known.conversation_id
     }
-    return ids | {send.conversation_id for send in find_open_sends(batch)}
+    sends = [*find_open_sends(batch), *batch.answers.values()]
+    find_answered_elsewhere(batch, sends)
+    return ids | {send.conversation_id for send in sends}
 
 
 def _touch_and_number(batch: Batch) -> list[Event]:
@@ -160,6 +190,8 @@ def _touch_and_number(batch: Batch) -> list[Event]:
 
 
 def _note_last_event(batch: Batch) -> None:
-    newest = {arrival.channel_id: arrival.received_at for arrival in batch.arrivals}
+    """What we had to look for ourselves is no sign of life."""
+    newest = {a.channel_id: a.received_at for a in batch.arrivals if not a.recovered}
     ids = sorted(newest)
-    execute(HEARD_FROM, ids, [newest[channel_id] for channel_id in ids])
+    if ids:
+        execute(HEARD_FROM, ids, [newest[channel_id] for channel_id in ids])

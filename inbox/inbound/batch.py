@@ -45,6 +45,40 @@ class Known:
     is_deleted: bool
     raw_event_id: int | None
 
+    @classmethod
+    def of_nothing(cls, *, at: datetime, raw_event_id: int | None = None) -> Known:
+        """What is known of a message that has no row, or an empty one."""
+        return cls(
+            id=0,
+            conversation_id=None,
+            identity_id=None,
+            direction="in",
+            status="received",
+            error_class="",
+            sent_at=at,
+            is_stub=True,
+            is_deleted=False,
+            raw_event_id=raw_event_id,
+        )
+
+
+@dataclass(slots=True)
+class OpenSend:
+    """A message of ours of which we do not know yet whether the channel has it.
+
+    person_id: the channel's id of whom it went to. answers: ids of what it answers in public.
+    """
+
+    id: int
+    channel_id: int
+    conversation_id: int
+    identity_id: int
+    person_id: str
+    content: str
+    type: str
+    source: str
+    answers: tuple[str, ...] = ()
+
 
 @dataclass(slots=True)
 class Batch:
@@ -57,6 +91,17 @@ class Batch:
     touches: dict[int, Touch] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     erased: dict[Key, Known] = field(default_factory=dict)
+    # People whom this batch added, and those who had not yet written us a message.
+    strangers: set[Key] = field(default_factory=set)
+    silent: set[Key] = field(default_factory=set)
+    # Comments of ours to the send that they report.
+    answers: dict[Key, OpenSend] = field(default_factory=dict)
+    # What is to be asked of the channels: (channel, Fetch.Kind, subject).
+    questions: list[tuple[int, str, int]] = field(default_factory=list)
+    # Echoes that settle a send in somebody else's conversation, and open none of their own.
+    elsewhere: set[Key] = field(default_factory=set)
+    changed_channels: set[int] = field(default_factory=set)
+    stored: int = 0
 
     def of(self, kind: type[T]) -> Iterable[tuple[Arrival, T]]:
         """The arrivals of one kind of item, in the order in which they came."""
@@ -106,6 +151,11 @@ select m.channel_id, m.external_id, m.id, m.conversation_id, c.identity_id, m.di
   join inbox_message m using (channel_id, external_id)
   left join inbox_conversation c on c.id = m.conversation_id
 """
+
+
+def recovery(recovered: str) -> dict[str, Any]:
+    """What an event says of itself if it was found at the channel instead of reported by it."""
+    return {"recovered": True} if recovered else {}
 
 
 def look_up(keys: Iterable[Key]) -> dict[Key, Known]:

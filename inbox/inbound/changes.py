@@ -44,7 +44,11 @@ DROP_PARTS = "delete from inbox_attachment where message_id = any(%s)"
 DROP_REACTIONS = "delete from inbox_reaction where message_id = any(%s)"
 
 HIDE = """
-update inbox_message m set extra = m.extra || jsonb_build_object('hidden', k.hidden)
+update inbox_message m
+   set extra = m.extra || jsonb_build_object('hidden', k.hidden)
+            || case when m.extra ? 'comment'
+                    then jsonb_build_object('comment', (m.extra->'comment')
+                         || jsonb_build_object('hidden', k.hidden)) else '{}' end
   from unnest(%s::bigint[], %s::bool[]) k(id, hidden)
  where m.id = k.id and m.deleted_at is null
 returning m.conversation_id

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-# Somebody else holds the thread; the channel does not say who.
-ANOTHER_APP = "another app"
+from inbox.models.conversations import ANOTHER_APP
+
+__all__ = ["ANOTHER_APP", "Act", "Alert", "Arrival", "Echo", "Edit", "Hide", "InboundMessage",
+           "Item", "Part", "ReactionChange", "Receipt", "TemplateChange", "Unsend"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from inbox.events import Event, EventName
-from inbox.inbound.batch import Batch, Key, Known, columns, execute, execute_rows
+from inbox.inbound.batch import (
+    Batch,
+    Key,
+    Known,
+    columns,
+    execute,
+    execute_rows,
+    recovery,
+)
 from inbox.inbound.items import Act, Arrival, Echo, InboundMessage, Part
 from inbox.jsonb import dump
-from inbox.models import Source
+from inbox.models import Fetch, MessageType, Source
 from inbox.search import fold
 
 # A stub holds what came before its message: an edit, an unsend, reactions, a read notice. The
@@ -58,7 +67,11 @@ insert into inbox_attachment
 select message_id, position, kind, url, expires_at, title, extra, 'remote', '', ''
   from unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
               %s::jsonb[]) k(message_id, position, kind, url, expires_at, title, extra)
+returning id, message_id, kind, remote_url
 """
+
+# Files that are worth a copy of our own. Stories are none: their pictures are never stored.
+FETCHED_KINDS = {"image", "video", "audio", "file", "sticker"}
 
 ADD_STUBS = """
 insert into inbox_message
@@ -101,9 +114,18 @@ def store_messages(batch: Batch, native_echoes: Iterable[tuple[Arrival, Echo]]) 
         arrival, item = fresh[channel_id, external_id]
         _remember(batch, arrival, item, message_id, conversation_id, is_deleted)
         stored.append((arrival, item, message_id))
+        if _wants_details(item) and not is_deleted:
+            batch.questions.append((channel_id, Fetch.Kind.DETAILS.value, message_id))
+    batch.stored += sum(not isinstance(item, Act) for _, item, _ in stored)
     _store_parts(batch, stored)
     _link_replies(batch, stored)
     _count(batch, stored)
+    _note_holders(batch, stored)
+
+
+def _wants_details(item: Stored) -> bool:
+    """The notice of a comment leaves out most of what there is to know of it."""
+    return isinstance(item, InboundMessage) and item.type == MessageType.COMMENT
 
 
 def _keep_first(
@@ -134,6 +156,7 @@ def _row(batch: Batch, arrival: Arrival, item: Stored) -> dict[str, Any]:
             direction, source, status = "out", Source.NATIVE_APP.value, "sent"
         else:
             direction, source, status = "in", Source.CUSTOMER.value, "received"
+    extra = extra | recovery(arrival.recovered)
     return {
         "channel_id": arrival.channel_id,
         "conversation_id": batch.conversations[identity_id],
@@ -187,6 +210,7 @@ def _remember(
             conversation_id=conversation_id,
             message_id=message_id,
             source=Source.NATIVE_APP if is_ours else Source.CUSTOMER,
+            details=recovery(arrival.recovered),
         )
     )
 
@@ -199,8 +223,14 @@ def _store_parts(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> Non
         and not batch.known[arrival.channel_id, item.external_id].is_deleted
         for position, part in enumerate(item.parts)
     ]
-    if rows:
-        execute(ADD_PARTS, *columns(rows, 7))
+    if not rows:
+        return
+    arrival_of = {message_id: arrival for arrival, _, message_id in stored}
+    for part_id, message_id, kind, url in execute(ADD_PARTS, *columns(rows, 7)):
+        channel = batch.channels[arrival_of[message_id].channel_id]
+        is_file = kind in FETCHED_KINDS and url.startswith(("https://", "http://"))
+        if is_file and channel.stores_media:
+            batch.questions.append((channel.pk, Fetch.Kind.MEDIA.value, part_id))
 
 
 def _part_row(message_id: int, position: int, part: Part) -> tuple[Any, ...]:
@@ -236,18 +266,7 @@ def ensure_stubs(batch: Batch, moments: dict[Key, datetime]) -> None:
         return
     for channel_id, external_id, message_id in execute(ADD_STUBS, *columns(missing, 3)):
         key = (channel_id, external_id)
-        batch.known[key] = Known(
-            id=message_id,
-            conversation_id=None,
-            identity_id=None,
-            direction="in",
-            status="received",
-            error_class="",
-            sent_at=moments[key],
-            is_stub=True,
-            is_deleted=False,
-            raw_event_id=None,
-        )
+        batch.known[key] = replace(Known.of_nothing(at=moments[key]), id=message_id)
 
 
 def _count(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
@@ -259,10 +278,24 @@ def _count(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
         if conversation_id is None:
             continue
         touch = batch.touch(conversation_id)
+        if not isinstance(item, Echo) and item.referral:
+            touch.referral = item.referral
+        if arrival.recovered == "history":
+            continue  # long past: nobody waits for an answer to it
         if isinstance(item, InboundMessage):
             touch.unread += 1
             touch.waiting_since = min(touch.waiting_since or item.sent_at, item.sent_at)
         elif isinstance(item, Echo):
             touch.answered_at = max(touch.answered_at or item.sent_at, item.sent_at)
-        if not isinstance(item, Echo) and item.referral:
-            touch.referral = item.referral
+
+
+def _note_holders(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
+    """Who holds each thread at the channel, by the latest word of it."""
+    latest: dict[int, datetime] = {}
+    for arrival, item, _ in stored:
+        known = batch.known[arrival.channel_id, item.external_id]
+        if item.holder is None or known.conversation_id is None:
+            continue
+        if known.sent_at >= latest.get(known.conversation_id, known.sent_at):
+            latest[known.conversation_id] = known.sent_at
+            batch.touch(known.conversation_id).held_by = item.holder

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.utils.timezone import now
 
 from inbox.events import Event, EventName
-from inbox.inbound.batch import Batch, Key, columns, execute, execute_rows
-from inbox.inbound.items import Act, Echo, InboundMessage, ReactionChange, Receipt
+from inbox.inbound.batch import (
+    Batch,
+    Key,
+    Known,
+    columns,
+    execute,
+    recovery,
+)
+from inbox.inbound.items import (
+    Act,
+    Arrival,
+    Echo,
+    InboundMessage,
+    ReactionChange,
+    Receipt,
+)
 from inbox.models import Channel, Source
 
+# A conversation found in the channel's history is done if nothing was said for this long.
+STILL_OPEN = timedelta(days=1)
+
 FIND_IDENTITIES = """
-select i.channel_id, i.external_id, i.id
+select i.channel_id, i.external_id, i.id, i.erased_at, i.last_inbound_at is null
   from unnest(%s::bigint[], %s::text[]) k(channel_id, external_id)
   join inbox_channelidentity i using (channel_id, external_id)
 """
@@ -51,9 +69,11 @@ select id, status from inbox_conversation where id = any(%s) order by id for upd
 ADD_CONVERSATIONS = """
 insert into inbox_conversation
        (channel_id, identity_id, status, tags, subject, referral, unread, last_message,
-        revision, sequence, created_at, last_message_at)
-select channel_id, identity_id, 'open', '{}', '', '{}', 0, '{}', 0, 0, now(), at
-  from unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) k(channel_id, identity_id, at)
+        revision, sequence, created_at, last_message_at, closed_at)
+select channel_id, identity_id, status, '{}', '', '{}', 0, '{}', 0, 0, now(), at,
+       case when status = 'closed' then now() end
+  from unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[])
+       k(channel_id, identity_id, at, status)
 returning identity_id, id
 """
 
@@ -73,15 +93,43 @@ def find_people(batch: Batch) -> None:
             arrival.item, InboundMessage | Echo | Act | ReactionChange | Receipt
         )
     }
-    for channel_id, external_id, identity_id in execute(
+    erased: dict[Key, datetime] = {}
+    for channel_id, external_id, identity_id, erased_at, is_silent in execute(
         FIND_IDENTITIES, *columns(sorted(named), 2)
     ):
-        batch.identities[channel_id, external_id] = identity_id
+        key = (channel_id, external_id)
+        batch.identities[key] = identity_id
+        if erased_at:
+            erased[key] = erased_at
+        if is_silent:
+            batch.silent.add(key)
+    if erased:
+        _drop_erased(batch, erased)
     strangers = {
         key: names for key, names in _writers(batch) if key not in batch.identities
     }
     if strangers:
         _add_people(batch, strangers)
+
+
+def _drop_erased(batch: Batch, erased: dict[Key, datetime]) -> None:
+    """What was written before its person asked to be forgotten comes back by no way."""
+    kept: list[Arrival] = []
+    for arrival in batch.arrivals:
+        item = arrival.item
+        if not isinstance(item, InboundMessage | Echo | Act | ReactionChange):
+            kept.append(arrival)
+            continue
+        said_at = item.sent_at if isinstance(item, InboundMessage | Echo) else item.at
+        until = erased.get((arrival.channel_id, item.person_id))
+        if until is None or said_at > until:
+            kept.append(arrival)
+        elif not isinstance(item, ReactionChange):
+            key = (arrival.channel_id, item.external_id)
+            batch.erased[key] = batch.known.get(key) or Known.of_nothing(
+                at=said_at, raw_event_id=arrival.raw_event_id
+            )
+    batch.arrivals = kept
 
 
 def _writers(batch: Batch) -> Iterable[tuple[Key, tuple[str, str]]]:
@@ -102,6 +150,7 @@ def _add_people(batch: Batch, strangers: dict[Key, tuple[str, str]]) -> None:
         ADD_IDENTITIES, *columns(rows, 4)
     ):
         batch.identities[channel_id, external_id] = identity_id
+        batch.strangers.add((channel_id, external_id))
         batch.events.append(
             Event(
                 EventName.USER_CREATED,
@@ -113,6 +162,27 @@ def _add_people(batch: Batch, strangers: dict[Key, tuple[str, str]]) -> None:
         )
 
 
+@dataclass(slots=True)
+class Opener:
+    """What calls for a conversation with one person.
+
+    at, last_at: the first and the last moment of it. writes: whether the customer wrote, and
+    now. is_history: whether all of it is from before we were connected.
+    """
+
+    channel_id: int
+    at: datetime
+    last_at: datetime
+    writes: bool
+    is_history: bool
+    recovered: str
+
+    @property
+    def status(self) -> str:
+        is_over = self.is_history and self.last_at < now() - STILL_OPEN
+        return "closed" if is_over else "open"
+
+
 def find_conversations(batch: Batch, also_lock: Iterable[int]) -> None:
     """The conversation of each identity, locked in id order; opened or reopened where it must be.
 
@@ -121,130 +191,83 @@ def find_conversations(batch: Batch, also_lock: Iterable[int]) -> None:
     found = dict(execute(FIND_CONVERSATIONS, sorted(batch.identities.values())))
     locked = dict(execute(LOCK, sorted({*found.values(), *also_lock})))
     openers = _openers(batch)
-    begin: list[tuple[int, int, datetime]] = []
-    reopen: list[int] = []
-    for identity_id, (channel_id, at, writes) in openers.items():
+    begin: dict[int, Opener] = {}
+    reopen: dict[int, Opener] = {}
+    for identity_id, opener in openers.items():
         conversation_id = found.get(identity_id)
         status = locked[conversation_id] if conversation_id else ""
-        starts_anew = batch.channels[channel_id].reopening == Channel.Reopening.NEW
-        if conversation_id is None or (writes and status == "closed" and starts_anew):
-            begin.append((channel_id, identity_id, at))
-        elif writes and status != "open":
-            reopen.append(conversation_id)
+        channel = batch.channels[opener.channel_id]
+        starts_anew = channel.reopening == Channel.Reopening.NEW
+        if conversation_id is None or (
+            opener.writes and status == "closed" and starts_anew
+        ):
+            begin[identity_id] = opener
+        elif opener.writes and status != "open":
+            reopen[identity_id] = opener
     batch.conversations = found
     _begin(batch, begin)
-    if reopen:
-        execute(REOPEN, reopen)
-        for identity_id in openers:
-            if batch.conversations[identity_id] in reopen:
-                _announce(
-                    batch,
-                    openers,
-                    identity_id,
-                    EventName.CONVERSATION_UPDATED,
-                    "reopened",
-                )
+    _reopen(batch, reopen)
 
 
-def _openers(batch: Batch) -> dict[int, tuple[int, datetime, bool]]:
-    """identity -> (channel, when, whether the customer wrote) of all that needs a conversation.
+def _openers(batch: Batch) -> dict[int, Opener]:
+    """identity -> all that needs a conversation with them.
 
     What is stored already opens nothing: Meta repeats itself, also long after we closed.
     """
-    openers: dict[int, tuple[int, datetime, bool]] = {}
+    openers: dict[int, Opener] = {}
     for arrival in batch.arrivals:
         item = arrival.item
         if not isinstance(item, InboundMessage | Echo | Act):
             continue
-        if not batch.is_new((arrival.channel_id, item.external_id)):
+        key = (arrival.channel_id, item.external_id)
+        if not batch.is_new(key) or key in batch.elsewhere:
             continue
         if isinstance(item, Act) and not item.opens_conversation:
             continue
         identity_id = batch.identities[arrival.channel_id, item.person_id]
-        writes = isinstance(item, InboundMessage)
         at = item.at if isinstance(item, Act) else item.sent_at
-        first = openers.get(identity_id)
-        if first is None:
-            openers[identity_id] = (arrival.channel_id, at, writes)
-        elif writes and not first[2]:
-            openers[identity_id] = (arrival.channel_id, first[1], True)
+        is_history = arrival.recovered == "history"
+        writes = isinstance(item, InboundMessage) and not is_history
+        opener = openers.setdefault(
+            identity_id,
+            Opener(arrival.channel_id, at, at, writes, is_history, arrival.recovered),
+        )
+        opener.last_at = max(opener.last_at, at)
+        opener.writes = opener.writes or writes
+        opener.is_history = opener.is_history and is_history
     return openers
 
 
-def _begin(batch: Batch, rows: list[tuple[int, int, datetime]]) -> None:
-    if not rows:
+def _begin(batch: Batch, openers: dict[int, Opener]) -> None:
+    if not openers:
         return
-    at_of = {
-        identity_id: (channel_id, at, True) for channel_id, identity_id, at in rows
-    }
-    for identity_id, conversation_id in execute(ADD_CONVERSATIONS, *columns(rows, 3)):
+    rows = [(o.channel_id, pk, o.at, o.status) for pk, o in openers.items()]
+    for identity_id, conversation_id in execute(ADD_CONVERSATIONS, *columns(rows, 4)):
         batch.conversations[identity_id] = conversation_id
-        _announce(batch, at_of, identity_id, EventName.CONVERSATION_CREATED, "created")
+        opener = openers[identity_id]
+        _announce(batch, opener, identity_id, EventName.CONVERSATION_CREATED, "created")
+
+
+def _reopen(batch: Batch, openers: dict[int, Opener]) -> None:
+    if not openers:
+        return
+    execute(REOPEN, [batch.conversations[identity_id] for identity_id in openers])
+    for identity_id, opener in openers.items():
+        _announce(
+            batch, opener, identity_id, EventName.CONVERSATION_UPDATED, "reopened"
+        )
 
 
 def _announce(
-    batch: Batch,
-    openers: dict[int, tuple[int, datetime, bool]],
-    identity_id: int,
-    name: EventName,
-    change: str,
+    batch: Batch, opener: Opener, identity_id: int, name: EventName, change: str
 ) -> None:
-    channel_id, at, _ = openers[identity_id]
     batch.events.append(
         Event(
             name,
-            channel_id=channel_id,
-            occurred_at=at,
+            channel_id=opener.channel_id,
+            occurred_at=opener.at,
             conversation_id=batch.conversations[identity_id],
             source=Source.CUSTOMER,
-            details={"change": change},
+            details={"change": change} | recovery(opener.recovered),
         )
     )
-
-
-MOVE_WINDOWS = """
-update inbox_channelidentity i
-   set last_inbound_at = greatest(i.last_inbound_at, k.acted_at),
-       window_reason = case when k.expires_at > coalesce(i.window_expires_at, '-infinity')
-                            then k.reason else i.window_reason end,
-       window_expires_at = greatest(i.window_expires_at, k.expires_at)
-  from json_to_recordset(%s)
-       k(id bigint, acted_at timestamptz, expires_at timestamptz, reason text)
- where i.id = k.id
-returning i.id, i.last_inbound_at::text, i.window_expires_at::text
-"""
-
-
-def move_windows(batch: Batch) -> None:
-    """The newest act of each person decides; a clock that is ahead of ours extends nothing."""
-    newest: dict[int, tuple[datetime, datetime, str]] = {}
-    for arrival in batch.arrivals:
-        item = arrival.item
-        if (
-            not isinstance(item, InboundMessage | Act | ReactionChange)
-            or not item.opens_window
-        ):
-            continue
-        identity_id = batch.identity_of(arrival.channel_id, item.person_id)
-        if identity_id is None:
-            continue
-        said_at = item.sent_at if isinstance(item, InboundMessage) else item.at
-        acted_at = min(said_at, arrival.received_at)
-        lasts = batch.channels[arrival.channel_id].adapter.standard_window
-        if identity_id not in newest or acted_at > newest[identity_id][0]:
-            newest[identity_id] = (acted_at, acted_at + lasts, item.opens_window)
-    if not newest:
-        return
-    rows = [
-        {
-            "id": identity_id,
-            "acted_at": acted_at,
-            "expires_at": expires_at,
-            "reason": reason,
-        }
-        for identity_id, (acted_at, expires_at, reason) in sorted(newest.items())
-    ]
-    for identity_id, acted_at, expires_at in execute_rows(MOVE_WINDOWS, rows):
-        if identity_id in batch.conversations:
-            touch = batch.touch(batch.conversations[identity_id])
-            touch.acted_at, touch.expires_at = acted_at, expires_at

@@ -27,6 +27,10 @@ class Viewer(Protocol):
     def has_perm(self, perm: str, obj: Any = None) -> bool: ...
 
 
+# What `held_by` says where the platform does not tell which app it is.
+ANOTHER_APP = "another app"
+
+
 class Tag(models.Model):
     name = models.CharField(_("name"), max_length=40, unique=True)
     # One of the six dots of the design.

@@ -34,7 +34,7 @@ def row(
 # sample -> the rows it becomes, and what the journal calls its updates
 EXPECTED: dict[str, tuple[list[Row], list[str]]] = {
     "instagram-comment-fblogin-comment-id": (
-        row("comment", "<INSTAGRAM_USER_SCOPED_ID>", "<TEXT_ID>"),
+        [*row("comment", "<INSTAGRAM_USER_SCOPED_ID>", "<TEXT_ID>"), STUB],
         ["comment"],
     ),
     "instagram-comment-iglogin-flat": (
@@ -158,7 +158,10 @@ EXPECTED: dict[str, tuple[list[Row], list[str]]] = {
         row("comment", "1795397890321", "Which size should I take?", "image"),
         ["visitor post"],
     ),
-    "page-feed-post-edit": ([STUB], ["post edited"]),
+    "page-feed-post-edit": (
+        row("comment", "8936951452738", "Order arrived, love it"),
+        ["post edited"],
+    ),
     "page-feed-reaction-add-comment": ([], ["ignored: feed reaction"]),
     "page-feed-reaction-edit": ([], ["ignored: feed reaction"]),
     "page-feed-two-entries-no-value": (
