@@ -2,7 +2,8 @@
 
 import ipaddress
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import django_stubs_ext
 import environ
@@ -35,6 +36,37 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def media_storage(address: str) -> dict[str, Any]:
+    """Where files are kept: "" is MEDIA_ROOT; s3://bucket/folder?endpoint=...&region=... a store.
+
+    Raises ImproperlyConfigured for anything else.
+    """
+    if not address:
+        private = {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": private,
+        }
+    parts = urlsplit(address)
+    given = dict(parse_qsl(parts.query))
+    unknown = given.keys() - {"endpoint", "region", "addressing"}
+    if parts.scheme != "s3" or not parts.hostname or unknown or parts.username:
+        raise ImproperlyConfigured(
+            "MEDIA_STORAGE looks like s3://bucket/folder?endpoint=https://...&region=...; the key "
+            "goes into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return {
+        "BACKEND": "inbox.storage.BucketStorage",
+        "OPTIONS": {
+            "bucket_name": parts.hostname,
+            "location": parts.path.strip("/"),
+            "endpoint_url": given.get("endpoint"),
+            "region_name": given.get("region"),
+            "addressing_style": given.get("addressing"),
+        },
+    }
 
 
 PUBLIC_IS_LOCAL = _is_loopback(_public.hostname or "")
@@ -177,19 +209,21 @@ STATIC_ROOT = DATA_DIR / "static"
 # Finders serve what was not collected, so that `make run` needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MIMETYPES = {".wav": "audio/wav"}
-MEDIA_URL = env.str("MEDIA_URL", default="/media/")
+# What people send each other. Nobody but our own pages serves it (inbox/pages/downloads.py).
 MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_STORAGE = env.str("MEDIA_STORAGE", default="")
+# Hosts beside the platform's own that files may be fetched from.
+MEDIA_HOSTS = env.list("MEDIA_HOSTS", default=[])
+MEDIA_MAX_BYTES = env.int("MEDIA_MAX_MB", default=30) * 1024 * 1024
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": media_storage(MEDIA_STORAGE),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = (
-    env.str("EMAIL_FROM", default="") or f"dexra@{_public.hostname}"
-)
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="") or f"dexra@{_public.hostname}"
 
 # Security: nothing here is loosened in development but what plain HTTP on this machine needs.
 _https = _public.scheme == "https"
@@ -278,6 +312,7 @@ CELERY_TASK_ROUTES = {
     "inbox.delivery.*": {"queue": "send"},
     "inbox.actions.*": {"queue": "send"},
     "inbox.fetching.*": {"queue": "fetch"},
+    "inbox.media.*": {"queue": "fetch"},
     "inbox.history.*": {"queue": "fetch"},
     "inbox.templates.*": {"queue": "fetch"},
     "channels_meta.upkeep.*": {"queue": "fetch"},
@@ -295,6 +330,10 @@ CELERY_BEAT_SCHEDULE = {
             ("inbox.actions.ring_due", 10),
             ("webhooks.sending.dispatch", 5),
             ("inbox.live.republish", 5),
+            ("inbox.fetching.fetch_due", 10),
+            ("inbox.history.run_imports", 10),
+            ("inbox.history.check_channels", 300),
+            ("inbox.fetching.refresh_profiles", 3600),
         )
     },
     **{
@@ -305,6 +344,11 @@ CELERY_BEAT_SCHEDULE = {
             "options": {"queue": queue, "expires": 30},
         }
         for queue in ("drain", "send", "dispatch", "fetch")
+    },
+    "sweep-files": {
+        "task": "inbox.media.sweep_files",
+        "schedule": 3600,
+        "options": {"expires": 3600},
     },
     "purge-raw-events": {
         "task": "channels_meta.processing.purge_raw_events",

@@ -6,11 +6,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from inbox.health import healthz, readyz
+from inbox.pages.downloads import show_public
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/inbox/")),
     path("inbox/", include("inbox.pages.urls")),
     path("admin/", admin.site.urls),
+    path("files/<str:token>", show_public, name="public_file"),
     path("v1/", include("inbox.api.urls")),
     path("healthz", healthz),
     path("readyz", readyz),

@@ -6,19 +6,19 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from inbox.media import PLATFORM_DOMAINS
+
 # Where pictures of stories and media that we do not store are shown from.
-MEDIA_DOMAINS = ("fbcdn.net", "fbsbx.com", "cdninstagram.com")
-_MEDIA_SOURCES = " ".join(f"https://*.{domain}" for domain in MEDIA_DOMAINS)
+_MEDIA_SOURCES = " ".join(f"https://*.{domain}" for domain in PLATFORM_DOMAINS)
 
 
-def build_policy(media_host: str = "") -> str:
-    """media_host: where our own media lies, if not on our origin."""
+def build_policy() -> str:
     directives = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": f"'self' blob: data: {_MEDIA_SOURCES} {media_host}".strip(),
-        "media-src": f"'self' blob: {_MEDIA_SOURCES} {media_host}".strip(),
+        "img-src": f"'self' blob: data: {_MEDIA_SOURCES}",
+        "media-src": f"'self' blob: {_MEDIA_SOURCES}",
         "font-src": "'self'",
         "connect-src": "'self'",
         "form-action": "'self'",
@@ -44,11 +44,9 @@ def shown_here(url: str) -> str:
     parts = _split(url)
     if not parts or parts.scheme != "https" or not parts.hostname:
         return ""
-    ours = urlsplit(settings.MEDIA_URL).hostname
-    domains = (*MEDIA_DOMAINS, ours) if ours else MEDIA_DOMAINS
     is_allowed = any(
         parts.hostname == domain or parts.hostname.endswith(f".{domain}")
-        for domain in domains
+        for domain in PLATFORM_DOMAINS
     )
     return url if is_allowed else ""
 
@@ -69,8 +67,7 @@ def _split(url: str) -> SplitResult | None:
 class ContentSecurityPolicyMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        media = settings.MEDIA_URL
-        self.policy = build_policy(media if media.startswith("https://") else "")
+        self.policy = build_policy()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
