@@ -79,17 +79,17 @@ select c.id, k.kind
  cross join unnest(%s::text[]) k(kind)
  cross join lateral (
        select f.due_at from inbox_fetch f
-        where f.channel_id = c.id and f.kind = k.kind and f.due_at <= now()
+        where f.channel_id = c.id and f.kind = k.kind and f.due_at <= statement_timestamp()
         order by f.due_at limit 1) f
  where k.kind = 'media'
-    or (c.status = 'active' and (c.blocked_until is null or c.blocked_until <= now()))
+    or (c.status = 'active' and (c.blocked_until is null or c.blocked_until <= statement_timestamp()))
  order by f.due_at
 """
 
 CLAIM = """
-update inbox_fetch f set due_at = now() + %s, attempts = f.attempts + 1
+update inbox_fetch f set due_at = statement_timestamp() + %s, attempts = f.attempts + 1
  where f.id = (select id from inbox_fetch
-                where channel_id = %s and kind = %s and due_at <= now()
+                where channel_id = %s and kind = %s and due_at <= statement_timestamp()
                 order by due_at, id limit 1 for update skip locked)
 returning f.id, f.subject_id, f.attempts
 """
