@@ -213,6 +213,19 @@ def note_usage(channel_id: int, app_usage: Any, business_usage: Any) -> None:
         _do_without(error)
 
 
+def busy_percent(channel_id: int) -> int | None:
+    """How near an account is to a limit of Meta's; None while it is far from all of them."""
+    if not _redis_is_there():
+        return None
+    keys = [_usage_key(channel_id, family) for family in ("send", "other")]
+    try:
+        found: list[bytes | None] = _client(settings.REDIS_URL).mget(keys)  # type: ignore[assignment]  # redis-py also types the async answer
+    except redis.RedisError as error:
+        _do_without(error)
+        return None
+    return max((int(percent) for percent in found if percent), default=None)
+
+
 def _rest(percent: int, asked: timedelta | None) -> timedelta:
     if asked:
         return asked
