@@ -238,9 +238,10 @@ def _whole_or_part(
     if request.method == "HEAD" or not length:
         return HttpResponse(status=status, headers=headers)
     response = FileResponse(_open(shown.file, start, length), status=status)
-    response.headers.update(headers)
+    for name, value in headers.items():
+        response[name] = value
     response.block_size = BLOCK_BYTES
-    return response
+    return response  # type: ignore[return-value]  # what pages return, by its common base
 
 
 def _headers(shown: Shown) -> dict[str, str]:

@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from inbox.models import Attachment, Message, MessageType
 from inbox.pages.clock import moment_label
+from inbox.pages.downloads import file_url, thumbnail_url
 from inbox.pages.security import safe_link, shown_here
 
 
@@ -37,7 +38,11 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An attachment. url: shown in the page; link: opened by a click; both only if safe."""
+    """An attachment. url: shown in the page; link: opened by a click; both only if safe.
+
+    picture: what a picture is shown as at first, a small copy where there is one; width and
+    height: of the picture itself, None if unknown.
+    """
 
     kind: str
     label: str
@@ -45,6 +50,9 @@ class Part:
     url: str
     link: str
     is_gone: bool
+    picture: str = ""
+    width: int | None = None
+    height: int | None = None
     elements: tuple[Element, ...] = ()
     emoji: str = ""
     place: str = ""
@@ -71,7 +79,7 @@ def story_of(message: Message, at: datetime) -> Story | None:
 
 
 def part_of(attachment: Attachment, at: datetime) -> Part:
-    url = attachment.file.url if attachment.file else attachment.remote_url
+    url = file_url(attachment) or attachment.remote_url
     expires = attachment.remote_url_expires_at
     is_gone = attachment.state in {
         Attachment.State.EXPIRED,
@@ -85,10 +93,18 @@ def part_of(attachment: Attachment, at: datetime) -> Part:
         url="" if is_gone else shown_here(url),
         link="" if is_gone else safe_link(url),
         is_gone=is_gone,
+        picture="" if is_gone else _small_copy(attachment) or shown_here(url),
+        width=attachment.width,
+        height=attachment.height,
         elements=tuple(_elements(attachment, raw)),
         emoji=str(attachment.extra.get("emoji") or ""),
         place=_place(attachment),
     )
+
+
+def _small_copy(attachment: Attachment) -> str:
+    """Small copies stand still: what may move is shown itself."""
+    return "" if attachment.mime_type == "image/gif" else thumbnail_url(attachment)
 
 
 def _place(attachment: Attachment) -> str:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from inbox.channels import WindowKind, WindowState
 from inbox.models import Conversation, MessageType, Source, Tag
 from inbox.pages.clock import CLOSING_SOON, full_moment, row_time, span_words
+from inbox.pages.downloads import avatar_url
 
 MAX_ROW_TAGS = 2
 ROWS_KEPT = 4000
@@ -64,6 +65,8 @@ class Row:
     pk: int
     name: str
     contact_id: int
+    # The address of the person's picture, "" for none.
+    avatar: str
     badge: Badge
     unread: int
     time: str
@@ -92,6 +95,7 @@ def build_row(
         pk=conversation.pk,
         name=conversation.identity.display_name,
         contact_id=conversation.identity.contact_id,
+        avatar=avatar_url(conversation.identity),
         badge=badge_of(conversation),
         unread=conversation.unread,
         time=row_time(moment, at=at),

@@ -13,7 +13,9 @@ from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from inbox.models import ChannelIdentity
 from inbox.pages import security
+from inbox.pages.downloads import avatar_url
 from inbox.pages.queues import MOST_COUNTED
 from inbox.pages.rows import Row, draw_row
 
@@ -45,6 +47,23 @@ def initials(name: str) -> str:
     if letters and letters[0].upper() == letters[0].lower():
         return letters[0]
     return "".join(letters[:2]).upper() or "?"
+
+
+@register.filter
+def avatar(identity: ChannelIdentity) -> str:
+    """The address of a person's picture; "" while there is none."""
+    return avatar_url(identity)
+
+
+@register.simple_tag
+def portrait(address: str) -> SafeString:
+    """A picture over the initials, which show again where it does not come."""
+    if not address:
+        return mark_safe("")
+    return format_html(
+        '<img class="dx-av-img" src="{}" alt="" loading="lazy" decoding="async" data-falls-back>',
+        address,
+    )
 
 
 @register.filter
