@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from inbox.bell import ring_after_commit
 from inbox.channels import (
     Ability,
-    Button,
     Card,
     OutgoingMedia,
     QuickReply,
     TemplateUse,
 )
 from inbox.comment_rules import CommentAct, check_act
+from inbox.composed import read_content
 from inbox.content import Content, LocalFile, Medium, check_content, check_text
 from inbox.conversations import lock, refresh
 from inbox.delivery import deliver_next
@@ -202,41 +202,6 @@ def _template_extra(use: TemplateUse) -> dict[str, Any]:
 
 def _card_as_json(card: Card) -> dict[str, Any]:
     return asdict(card) | {"buttons": [asdict(button) for button in card.buttons]}
-
-
-def read_content(message: Message) -> Content:
-    """What a stored part says, as it was composed."""
-    extra = message.extra
-    is_template = "template" in extra
-    return Content(
-        text="" if is_template else message.content,
-        media=tuple(
-            OutgoingMedia(
-                kind=one.kind,
-                url=one.remote_url,
-                path=one.file.name or "",
-                name=one.title,
-                mime_type=one.mime_type,
-                size=one.size or 0,
-            )
-            for one in message.attachments.all()
-        ),
-        cards=tuple(_card_of(one) for one in extra.get("cards", [])),
-        quick_replies=tuple(
-            QuickReply(**one) for one in extra.get("quick_replies", [])
-        ),
-        template=_template_of(extra["template"]) if is_template else None,
-    )
-
-
-def _card_of(told: dict[str, Any]) -> Card:
-    buttons = tuple(Button(**button) for button in told["buttons"])
-    return Card(**{**told, "buttons": buttons})
-
-
-def _template_of(told: dict[str, Any]) -> TemplateUse:
-    values = {part: tuple(given) for part, given in told["parameters"].items()}
-    return TemplateUse(told["name"], told["language"], values)
 
 
 def store_parts(

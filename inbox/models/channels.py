@@ -32,6 +32,10 @@ class Channel(models.Model):
     status_reason = models.CharField(_("reason"), max_length=300, blank=True)
     # Nothing is sent before this moment: the platform asked the whole account to wait.
     blocked_until = models.DateTimeField(_("blocked until"), null=True, blank=True)
+    # The platform takes us for a robot that writes too much: until then only people write.
+    automation_blocked_until = models.DateTimeField(
+        _("automations rest until"), null=True, blank=True
+    )
     last_event_at = models.DateTimeField(_("last event"), null=True, blank=True)
     # What the platform has granted this account beyond the usual, by the adapters' words.
     features = ArrayField(
