@@ -73,8 +73,8 @@ FETCHED_KINDS = frozenset(
 # The platform serves it no longer: a signed address that ran out answers 403.
 _GONE = frozenset({401, 403, 404, 410})
 _LATER = frozenset({408, 425, 429})
-# For one file, everything included (seconds).
-FETCH_SECONDS = 120
+# For one file, everything included (seconds); less than the lease of who asks for it.
+FETCH_SECONDS = 90
 AVATAR_SECONDS = 20
 MAX_AVATAR_BYTES = 5 * 1024 * 1024
 # More than this of a file under way lies on disk.
@@ -174,7 +174,7 @@ def _wanted(attachment_id: int) -> Attachment | None:
             message__channel__stores_media=True,
         )
         .exclude(remote_url="")
-        .select_related("message")
+        .select_related("message__conversation")
         .first()
     )
     if attachment is None or _shows_story(attachment):
@@ -242,9 +242,9 @@ def _is_sandbox(scheme: str, host: str, port: int | None, path: str) -> bool:
 @transaction.atomic
 def _settle(wanted: Attachment, *, reason: str = "", **fields: Any) -> bool:
     """Write down what became of it. False if meanwhile nobody wants it: it was unsent, say."""
-    message = wanted.message
+    conversation_id = wanted.message.conversation.pk
     # Conversations are locked before what is in them, as by everybody.
-    Conversation.objects.select_for_update().filter(pk=message.conversation_id).first()
+    Conversation.objects.select_for_update().filter(pk=conversation_id).first()
     current = (
         Attachment.objects.select_for_update(of=("self",))
         .filter(
@@ -262,7 +262,7 @@ def _settle(wanted: Attachment, *, reason: str = "", **fields: Any) -> bool:
     if reason:
         current.extra = {**current.extra, "reason": reason}
     current.save(update_fields=[*fields, "extra"])
-    refresh([message.conversation_id])
+    refresh([conversation_id])
     return True
 
 

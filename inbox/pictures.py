@@ -21,19 +21,6 @@ MAX_PIXELS = 50_000_000
 THUMBNAIL_SIDE = 640
 AVATAR_SIDE = 192
 QUALITY = 80
-# What Pillow raises for bytes that are no picture, or a hostile one.
-_BROKEN = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    MemoryError,
-    Image.DecompressionBombError,
-)
 # One at a time: unpacked, the largest takes 200 MB, and several threads fetch.
 _decoding = threading.Lock()
 
@@ -71,7 +58,7 @@ def make_avatar(file: IO[bytes], mime_type: str) -> bytes:
         try:
             image.draft("RGB", (AVATAR_SIDE * 2, AVATAR_SIDE * 2))
             return _webp(ImageOps.fit(_upright(image), (AVATAR_SIDE, AVATAR_SIDE)))
-        except _BROKEN as error:
+        except Exception as error:  # whatever a stranger's bytes lead a decoder to
             raise NotAPicture from error
 
 
@@ -82,7 +69,7 @@ def _open(file: IO[bytes], mime_type: str) -> Image.Image:
         image = Image.open(file, formats=[FORMATS[mime_type]])
     except Image.DecompressionBombError as error:
         raise TooManyPixels from error
-    except _BROKEN as error:
+    except Exception as error:  # whatever a stranger's bytes lead a decoder to
         raise NotAPicture from error
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -95,7 +82,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     width, height = image.size
     try:
         orientation = image.getexif().get(0x0112, 1)
-    except _BROKEN:
+    except Exception:  # a broken note beside the picture
         orientation = 1
     if isinstance(orientation, int) and 5 <= orientation <= 8:
         return height, width
@@ -110,7 +97,7 @@ def _thumbnail(image: Image.Image) -> bytes | None:
         upright = _upright(image)
         upright.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
         return _webp(upright)
-    except _BROKEN:
+    except Exception:  # whatever a stranger's bytes lead a decoder to
         return None
 
 
