@@ -12,3 +12,4 @@ class WebhooksConfig(AppConfig):
 
         events.emitted.connect(publishing.publish, dispatch_uid="webhooks.publish")
         events.erased.connect(publishing.erase, dispatch_uid="webhooks.erase")
+        events.register_keeper("webhooks", publishing.forget_person)

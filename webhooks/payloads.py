@@ -199,16 +199,40 @@ def _gone(message_id: int, *, type_: str = "text", sent_at: str | None = None) -
     }
 
 
-def erase_content(body: str) -> str:
-    """The same event without what its message said. Ids, kind and moments stay."""
+def erase_content(body: str) -> str | None:
+    """The same event without what its message said; None if it says nothing.
+
+    Ids, kind and moments stay.
+    """
     event: Json = json.loads(body)
-    message = event["data"]["message"]
-    event["data"]["message"] = _gone(
-        0, type_=message["type"], sent_at=message["sent_at"]
-    ) | {
-        "id": message["id"],
-        "author": message["author"],
+    data = event["data"]
+    message, reaction = data["message"], data.get("reaction")
+    gone = _gone(0, type_=message["type"], sent_at=message["sent_at"])
+    gone |= {"id": message["id"], "author": message["author"]}
+    if message == gone and not (reaction and reaction["emoji"]):
+        return None
+    data["message"] = gone
+    if reaction:
+        reaction["emoji"] = ""
+    return dump(event)
+
+
+def erase_person(body: str) -> str | None:
+    """The same event without who it is about; None if it names nobody. Ids stay."""
+    event: Json = json.loads(body)
+    data = event["data"]
+    names = {
+        "user": ("username", "email", "phone", "name"),
+        "conversation": ("subject",),
     }
-    if "reaction" in event["data"]:
-        event["data"]["reaction"]["emoji"] = ""
+    told = [
+        (data[part], key)
+        for part, keys in names.items()
+        for key in keys
+        if data.get(part) and data[part].get(key)
+    ]
+    if not told:
+        return None
+    for part, key in told:
+        part[key] = None
     return dump(event)

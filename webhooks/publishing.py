@@ -6,16 +6,17 @@ Set-based: the same few statements for one event and for five hundred.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
-from inbox.events import Event, EventName
+from inbox.events import Event, EventName, Forgotten
 from inbox.jsonb import dump
 from webhooks import snapshots
 from webhooks.models import new_event_id
-from webhooks.payloads import build_body, erase_content
+from webhooks.payloads import build_body, erase_content, erase_person
 from webhooks.sending import kick
 from webhooks.snapshots import Snapshot
 
@@ -25,11 +26,11 @@ ADD = """
   with k as (
        select * from json_to_recordset(%s)
               k(id text, name text, channel_id bigint, conversation_id bigint, message_id bigint,
-                sequence bigint, occurred_at timestamptz, body text)),
+                identity_id bigint, sequence bigint, occurred_at timestamptz, body text)),
        added as (
        insert into webhooks_event
-              (id, name, conversation_id, message_id, sequence, occurred_at, body)
-       select id, name, conversation_id, message_id, sequence, occurred_at,
+              (id, name, conversation_id, message_id, identity_id, sequence, occurred_at, body)
+       select id, name, conversation_id, message_id, identity_id, sequence, occurred_at,
               convert_to(body, 'UTF8') from k),
        e as materialized (
        select e.id, e.events, array(select c.channel_id from webhooks_endpoint_channels c
@@ -44,7 +45,17 @@ select e.id, k.id, k.conversation_id, 'pending', 0, ''
 
 BODIES_OF = """
 select id, convert_from(body, 'UTF8') from webhooks_event
- where message_id = any(%s) and erased_at is null order by id for update
+ where message_id = any(%s) order by id for update
+"""
+
+# By either index: what happened in their conversations, what was told of themselves.
+BODIES_ABOUT = """
+select id, convert_from(body, 'UTF8') from webhooks_event
+ where id in (
+       select id from webhooks_event
+        where (conversation_id = any(%s) or identity_id = any(%s)) and id > %s and id <= %s
+        order by id limit %s)
+ order by id for update
 """
 
 REWRITE = """
@@ -60,6 +71,9 @@ update webhooks_deliveryattempt a set response = ''
 """
 
 FORGET_ECHOES = "delete from webhooks_echoedrequest where event_id = any(%s)"
+
+# Events that one step of forgetting a person looks at.
+ERASED_AT_ONCE = 500
 
 # Events that tell how a conversation stands now.
 _ABOUT_CONVERSATIONS = {EventName.CONVERSATION_CREATED, EventName.CONVERSATION_UPDATED}
@@ -93,6 +107,7 @@ def publish(sender: object, events: Sequence[Event], **_: object) -> None:
                 "channel_id": event.channel_id,
                 "conversation_id": event.conversation_id,
                 "message_id": event.message_id,
+                "identity_id": event.details.get("identity_id"),
                 "sequence": number,
                 "occurred_at": event.occurred_at.isoformat(),
                 "body": build_body(event_id, event, snapshot, sequence=number),
@@ -126,13 +141,36 @@ def erase(sender: object, message_ids: Sequence[int], **_: object) -> None:
     """Forget what these messages said: in events, in receivers' answers, in the echo page."""
     with connection.cursor() as cursor:
         cursor.execute(BODIES_OF, [list(message_ids)])
-        rewritten = [(row[0], erase_content(row[1])) for row in cursor.fetchall()]
-        if not rewritten:
-            return
-        ids = [event_id for event_id, _body in rewritten]
+        _rewrite(cursor, {pk: erase_content(body) for pk, body in cursor.fetchall()})
+
+
+def forget_person(person: Forgotten, cursor: str) -> str | None:
+    """A keeper of inbox.events: take who they are out of all that is told of them.
+
+    cursor: the last event that was looked at, and the newest that was there at first. Whatever is
+    told after that knows no name any more.
+    """
+    done, _, newest = cursor.partition(" ")
+    newest = newest or new_event_id()
+    identity_ids = [pk for pk, *_rest in person.identities]
+    conversation_ids = list(person.conversation_ids)
+    with connection.cursor() as sql:
+        sql.execute(
+            BODIES_ABOUT, [conversation_ids, identity_ids, done, newest, ERASED_AT_ONCE]
+        )
+        erased = {pk: erase_person(body) for pk, body in sql.fetchall()}
+        _rewrite(sql, erased)
+    return f"{max(erased)} {newest}" if len(erased) == ERASED_AT_ONCE else None
+
+
+def _rewrite(cursor: CursorWrapper, erased: Mapping[str, str | None]) -> None:
+    """erased: event to what is left of its body, None where there was nothing to forget."""
+    rewritten = [(pk, body) for pk, body in erased.items() if body is not None]
+    if rewritten:
         cursor.execute(REWRITE, _columns(rewritten))
-        cursor.execute(FORGET_ANSWERS, [ids])
-        cursor.execute(FORGET_ECHOES, [ids])
+    if erased:
+        cursor.execute(FORGET_ANSWERS, [list(erased)])
+        cursor.execute(FORGET_ECHOES, [list(erased)])
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
