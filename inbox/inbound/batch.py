@@ -67,6 +67,7 @@ class OpenSend:
     """A message of ours of which we do not know yet whether the channel has it.
 
     person_id: the channel's id of whom it went to. answers: ids of what it answers in public.
+    written_at: by our clock, where it matters.
     """
 
     id: int
@@ -78,6 +79,7 @@ class OpenSend:
     type: str
     source: str
     answers: tuple[str, ...] = ()
+    written_at: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from inbox.delivery import message_of, reference_of, settle_sent
 from inbox.events import Event, EventName
@@ -13,17 +13,22 @@ from inbox.inbound.batch import Batch, Key, Known, OpenSend, columns, execute
 from inbox.inbound.items import Arrival, Echo, InboundMessage
 from inbox.models import Message, MessageType
 
+# By how much the channel's clock may be behind ours.
+CLOCKS_DIFFER = timedelta(minutes=1)
+
 # Sends that an echo may still be about, oldest first: to these people, or with these marks of
 # ours (an answer in private to a comment goes to a person whom only its echo names).
 FIND_OPEN_SENDS = """
-select m.id, m.channel_id, m.conversation_id, c.identity_id, '', m.content, m.type, m.source
+select m.id, m.channel_id, m.conversation_id, c.identity_id, '', m.content, m.type, m.source,
+       m.sent_at
   from inbox_conversation c
   join inbox_message m on m.conversation_id = c.id
  where c.identity_id = any(%s)
    and m.direction = 'out' and m.external_id is null
    and (m.status in ('sending', 'uncertain') or (m.status = 'failed' and m.error_class = 'uncertain'))
 union
-select m.id, m.channel_id, m.conversation_id, c.identity_id, '', m.content, m.type, m.source
+select m.id, m.channel_id, m.conversation_id, c.identity_id, '', m.content, m.type, m.source,
+       m.sent_at
   from inbox_message m
   join inbox_conversation c on c.id = m.conversation_id
  where m.id = any(%s) and m.channel_id = any(%s)
@@ -117,7 +122,7 @@ def _find_answers(batch: Batch, own: list[tuple[Arrival, Echo]]) -> None:
         return
     parents = sorted({(channel, echo.reply_to) for (channel, _), echo in keys.items()})
     rows = execute(FIND_OPEN_ANSWERS, [c for c, _ in parents], *columns(parents, 2))
-    sends = [OpenSend(*row[:8], tuple(row[8])) for row in rows]
+    sends = [replace(OpenSend(*row[:8]), answers=tuple(row[8])) for row in rows]
     for key, echo in keys.items():
         match = next((s for s in sends if _is_answer(s, key[0], echo)), None)
         if match:
@@ -166,7 +171,7 @@ def find_open_sends(batch: Batch) -> list[OpenSend]:
     if not people:
         return []
     rows = execute(FIND_OPEN_SENDS, sorted(people), sorted(marks), sorted(channels))
-    return [OpenSend(*row) for row in rows]
+    return [replace(OpenSend(*row[:8]), written_at=row[8]) for row in rows]
 
 
 def find_answered_elsewhere(batch: Batch, sends: Iterable[OpenSend]) -> None:
@@ -191,17 +196,28 @@ class OpenSends:
             self.by_mark[send.channel_id, reference_of(send.id)] = send
             self.by_person[send.identity_id].append(send)
 
-    def take(self, channel_id: int, identity_id: int, echo: Echo) -> OpenSend | None:
+    def take(self, arrival: Arrival, identity_id: int, echo: Echo) -> OpenSend | None:
         """The send that an echo reports; it reports no other."""
+        channel_id = arrival.channel_id
         if message_of(echo.reference) is not None:
             match = self.by_mark.get((channel_id, echo.reference))
         else:
             sends = self.by_person[identity_id]
+            sends = [s for s in sends if not _is_earlier(arrival, echo, s)]
             match = next((send for send in sends if _same_content(send, echo)), None)
         if match:
             del self.by_mark[match.channel_id, reference_of(match.id)]
             self.by_person[match.identity_id].remove(match)
         return match
+
+
+def _is_earlier(arrival: Arrival, echo: Echo, send: OpenSend) -> bool:
+    """Whether what was found at the channel was there before we wrote this."""
+    return (
+        bool(arrival.recovered)
+        and send.written_at is not None
+        and echo.sent_at < send.written_at - CLOCKS_DIFFER
+    )
 
 
 def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
@@ -225,7 +241,7 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
             match = batch.answers.get(key)
         else:
             identity_id = batch.identities[arrival.channel_id, echo.person_id]
-            match = open_sends.take(arrival.channel_id, identity_id, echo)
+            match = open_sends.take(arrival, identity_id, echo)
         if match is None:
             native.append((arrival, echo))
         else:
