@@ -439,7 +439,7 @@ def public_url(attachment: Attachment) -> str:
     if not attachment.file:
         return attachment.remote_url
     token = _signer().sign(str(attachment.pk))
-    return settings.PUBLIC_URL + reverse("public_file", args=[token])
+    return f"{settings.PUBLIC_URL}{reverse('public_file', args=[token])}"
 
 
 def find_public(token: str) -> Attachment | None:

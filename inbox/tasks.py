@@ -7,11 +7,13 @@ from inbox.delivery import deliver_next, ring_due, settle_uncertain
 from inbox.fetching import fetch_due, refresh_profiles
 from inbox.health import beat
 from inbox.history import check_channels, run_imports
+from inbox.media import delete_files, sweep_files
 from inbox.templates import sync, sync_all
 
 __all__ = [
     "beat",
     "check_channels",
+    "delete_files",
     "deliver_next",
     "fetch_due",
     "perform",
@@ -23,6 +25,7 @@ __all__ = [
     "settle_uncertain",
     "show_seen",
     "show_typing",
+    "sweep_files",
     "sync",
     "sync_all",
 ]
