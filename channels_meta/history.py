@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from channels_meta.assumptions import assume
-from channels_meta.graph import GraphClient
+from channels_meta.graph import GraphClient, next_cursor
+from channels_meta.pacing import Lane
 from channels_meta.payloads.values import (
     ItemError,
     as_dict,
@@ -67,6 +68,7 @@ def fetch_history(
         params["user_id"] = person_id
     if cursor:
         params["after"] = cursor
+    client.pace(Lane.CONVERSATIONS)
     answer = client.get(f"{channel.meta.node_id}/conversations", **params)
     conversations = [as_dict(one) for one in as_list(answer.get("data"))]
     ours = frozenset(
@@ -83,18 +85,10 @@ def fetch_history(
     times = [read_moment(one.get("updated_time")) for one in conversations]
     return HistoryPage(
         items=items,
-        cursor=_next(answer),
+        cursor=next_cursor(answer),
         conversations=len(conversations),
         oldest=min(filter(None, times), default=None),
     )
-
-
-def _next(answer: Mapping[str, Any]) -> str:
-    """Where the list goes on; Meta gives a cursor on the last page too, but no `next`."""
-    paging = as_dict(answer.get("paging"))
-    if not paging.get("next"):
-        return ""
-    return read_text(as_dict(paging.get("cursors")).get("after"))
 
 
 def _is_wanted(conversation: Mapping[str, Any]) -> bool:

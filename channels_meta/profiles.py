@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from channels_meta.graph import GraphClient
+from channels_meta.pacing import Lane
 from channels_meta.payloads.values import as_dict, as_list, read_id, read_text
 from inbox.channels import ErrorClass, Profile, SendError
 from inbox.models import Channel
@@ -90,6 +91,7 @@ def _name_of_participant(
     client: GraphClient, channel: Channel, external_id: str
 ) -> str:
     """The name in the list of who takes part: the right to message is enough to read it."""
+    client.pace(Lane.CONVERSATIONS)
     try:
         answer = client.get(
             f"{channel.meta.node_id}/conversations",
