@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from inbox import live
 from inbox.conversations import touch
@@ -50,6 +50,7 @@ from inbox.inbound.people import find_conversations, find_people
 from inbox.inbound.questions import ask
 from inbox.inbound.windows import move_windows
 from inbox.models import Channel
+from inbox.turns import take_turn
 
 __all__ = [
     "ANOTHER_APP",
@@ -71,9 +72,6 @@ __all__ = [
     "take_turn",
 ]
 
-# Any constant will do; nobody else in this database uses advisory locks of one key.
-TURN = 0x6465787261
-
 # To the second is enough for people, and spares the row an update per batch.
 HEARD_FROM = """
 update inbox_channel c set last_event_at = k.at
@@ -89,18 +87,13 @@ class Received:
 
     erased: messages whose content must not be kept anywhere any more, by (channel, id).
     stored: how many messages were new. asks: whether there is something to ask of the channels
-    (Fetch rows).
+    (Fetch rows). mentions: journal rows that tell of a message beside the one that brought it.
     """
 
     erased: dict[Key, Known]
     stored: int = 0
     asks: bool = False
-
-
-def take_turn() -> None:
-    """Wait until nobody else receives; hold until the transaction ends. Order comes for free."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", [TURN])
+    mentions: Sequence[tuple[Key, int]] = ()
 
 
 @transaction.atomic
@@ -141,7 +134,7 @@ def receive(arrivals: Sequence[Arrival], *, has_turn: bool = False) -> Received:
     live.publish_after_commit(
         live.Change("channel", pk) for pk in sorted(batch.changed_channels)
     )
-    return Received(batch.erased, batch.stored, asks=ask(batch))
+    return Received(batch.erased, batch.stored, ask(batch), _mentions(batch))
 
 
 def _told_by(arrival: Arrival) -> list[Arrival]:
@@ -154,10 +147,22 @@ def _told_by(arrival: Arrival) -> list[Arrival]:
 def _note_repeats_of_erased(batch: Batch) -> None:
     """What was unsent may come again, from Meta or by replay: it is erased where it came."""
     for arrival in batch.arrivals:
-        if isinstance(arrival.item, InboundMessage | Echo):
+        if isinstance(arrival.item, InboundMessage | Echo | Edit):
             key = (arrival.channel_id, arrival.item.external_id)
             if key in batch.known and batch.known[key].is_deleted:
                 batch.erased[key] = batch.known[key]
+
+
+def _mentions(batch: Batch) -> list[tuple[Key, int]]:
+    """Repeats, edits and late echoes: what is forgotten one day is to be found there too."""
+    return [
+        (key, arrival.raw_event_id)
+        for arrival in batch.arrivals
+        if arrival.raw_event_id is not None
+        and isinstance(arrival.item, InboundMessage | Echo | Edit)
+        and (key := (arrival.channel_id, arrival.item.external_id)) in batch.known
+        and batch.known[key].raw_event_id != arrival.raw_event_id
+    ]
 
 
 def _spoken_of(batch: Batch) -> set[int]:
