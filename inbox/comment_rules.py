@@ -14,7 +14,14 @@ from django.utils.translation import gettext as _
 
 from inbox.channels import Ability, ActionKind, ChannelAdapter
 from inbox.errors import NotPossible
-from inbox.models import Channel, Message, MessageType, Status
+from inbox.models import (
+    Channel,
+    Conversation,
+    Direction,
+    Message,
+    MessageType,
+    Status,
+)
 
 
 class CommentAct(StrEnum):
@@ -187,3 +194,29 @@ def check_act(comment: Message, act: CommentAct) -> None:
         )
     if reason := why_not(standing, act, at=now()):
         raise NotPossible(reason)
+
+
+# Of a conversation's comments this many of the newest are looked at for one to answer.
+MAX_LOOKED_AT = 5
+
+
+def newest_answerable(conversation: Conversation, *, at: datetime) -> Message | None:
+    """The newest comment of a conversation that may still be answered in private, if any."""
+    channel = conversation.channel
+    abilities = channel.adapter.abilities(channel)
+    if Ability.PRIVATE_REPLY not in abilities:
+        return None
+    comments = list(
+        conversation.messages.filter(
+            type=MessageType.COMMENT,
+            direction=Direction.IN,
+            sent_at__gt=at - channel.adapter.private_reply_window,
+        ).order_by("-sent_at", "-id")[:MAX_LOOKED_AT]
+    )
+    answers = private_replies(comment.pk for comment in comments)
+    for comment in comments:
+        standing = Standing(comment, channel, abilities, answers.get(comment.pk))
+        act = CommentAct.REPLY_PRIVATELY
+        if is_offered(standing, act) and not why_not(standing, act, at=at):
+            return comment
+    return None

@@ -23,7 +23,7 @@ from inbox.channels import (
     TextLimit,
 )
 from inbox.errors import ContentInvalid
-from inbox.media import HEAD_BYTES, sniff_type
+from inbox.filetypes import HEAD_BYTES, sniff_type
 from inbox.models import Channel
 
 MAX_FILES = 10
@@ -134,7 +134,7 @@ def check_text(text: str, limit: TextLimit, channel_name: str) -> None:
     raise ContentInvalid(sentence % values, param="content")
 
 
-_KINDS: dict[str, str | Promise] = {
+KIND_WORDS: dict[str, str | Promise] = {
     "image": gettext_lazy("pictures"),
     "video": gettext_lazy("videos"),
     "audio": gettext_lazy("sound"),
@@ -161,7 +161,7 @@ def _check_media(media: tuple[Medium, ...], limits: Limits, channel_name: str) -
             raise _file_refused(
                 _("%(channel)s does not take this kind of file: %(kind)s."),
                 channel=channel_name,
-                kind=_KINDS.get(medium.kind, medium.kind),
+                kind=KIND_WORDS.get(medium.kind, medium.kind),
             )
         if isinstance(medium, LocalFile):
             _check_file(medium, limit, channel_name)
@@ -175,7 +175,7 @@ def _check_file(file: LocalFile, limit: MediaLimit, channel_name: str) -> None:
     told = {
         "name": file.name or _("The file"),
         "channel": channel_name,
-        "kinds": _KINDS[file.kind],
+        "kinds": KIND_WORDS[file.kind],
     }
     if not file.size:
         raise _file_refused(_("%(name)s is empty."), **told)
@@ -212,7 +212,7 @@ def type_names(types: Iterable[str]) -> str:
 def size_words(size: int) -> str:
     """1.2 MB, 31 MB, 640 kB. A size just above a limit is not told as the limit."""
     if size < MEGABYTE:
-        return _("%(count)d kB") % {"count": max(1, -(-size // 1024))}
+        return _("%(count)s kB") % {"count": max(1, -(-size // 1024))}
     tenths = -(-size * 10 // MEGABYTE)
     whole, rest = divmod(tenths, 10)
     number = f"{whole}.{rest}" if rest else str(whole)

@@ -23,9 +23,14 @@ from inbox.comment_rules import (
 )
 from inbox.models import ChannelAction, Conversation, Message, MessageType
 from inbox.outbound import can_quote
+from inbox.pages.composer import PRIVATE, PUBLIC
 
 # What an agent reacts with in one click.
 REACTIONS = ("❤️", "👍", "😂", "😮", "😢", "🙏")
+_COMPOSER_MODES: Mapping[str, str] = {
+    CommentAct.REPLY: PUBLIC,
+    CommentAct.REPLY_PRIVATELY: PRIVATE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,9 @@ class Offer:
     reason: str = ""
 
     @property
-    def opens_composer(self) -> bool:
-        return self.act in {CommentAct.REPLY, CommentAct.REPLY_PRIVATELY}
+    def composer_mode(self) -> str:
+        """In which the composer opens to do it; "" for what is done at once."""
+        return _COMPOSER_MODES.get(self.act, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,12 @@ class Acts:
     reacts: bool = False
     mine: str = ""
     card: CommentCard | None = None
+    is_ours: bool = False
+
+    @property
+    def is_shown(self) -> bool:
+        """Beside the message; what is done with a customer's comment stands on its card."""
+        return self.quotes or self.reacts or (self.is_ours and self.card is not None)
 
 
 def read_acts(
@@ -84,8 +96,9 @@ def read_acts(
             reacts=can_react(message, abilities),
             mine=mine[0] if mine else "",
             card=cards.get(message.pk),
+            is_ours=message.is_outbound,
         )
-        if one != Acts():
+        if one.is_shown or one.card:
             acts[message.pk] = one
     return acts
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django import forms
@@ -13,13 +14,36 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from inbox.channels import ReplyWindow, WindowKind
-from inbox.models import Agent, Channel, Conversation, Source
+from inbox.actions import held_before
+from inbox.channels import Ability, ReplyWindow, TextLimit, WindowKind, WindowState
+from inbox.comment_rules import (
+    CommentAct,
+    is_offered,
+    newest_answerable,
+    private_replies,
+    standing_of,
+    why_not,
+)
+from inbox.models import (
+    Agent,
+    Channel,
+    ChannelAction,
+    Conversation,
+    Message,
+    Source,
+)
+from inbox.outbound import can_quote
 from inbox.pages.clock import moment_label, span_words
+from inbox.pages.file_rules import accepted_types, file_rules
 from inbox.pages.rows import window_tone
+from inbox.pages.templates import ChosenTemplate, approved_templates, choose
 
-REPLY, NOTE = "reply", "note"
+REPLY, NOTE, PUBLIC, PRIVATE = "reply", "note", "public", "private"
+MODES = frozenset({REPLY, NOTE, PUBLIC, PRIVATE})
+_COMMENT_ACTS = {PUBLIC: CommentAct.REPLY, PRIVATE: CommentAct.REPLY_PRIVATELY}
 MAX_KEY_CHARACTERS = 80
+# States in which words are written to the person's inbox.
+_WRITING = frozenset({"open", "probable", "human"})
 
 
 class ReplyForm(forms.Form):
@@ -35,11 +59,43 @@ class ReplyForm(forms.Form):
         },
     )
     key = forms.CharField(required=False, max_length=MAX_KEY_CHARACTERS)
+    reply_to = forms.IntegerField(required=False, min_value=1)
+    template = forms.IntegerField(required=False, min_value=1)
 
     def clean_content(self) -> str:
         """Browsers send line ends as CRLF; people typed, and channels count, one character."""
         text: str = self.cleaned_data["content"]
         return text.replace("\r\n", "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a page asks the composer for.
+
+    about: the comment to answer. quote: the message to refer to. template: the one to fill.
+    values: of its variables, by the names of their inputs.
+    """
+
+    mode: str = REPLY
+    about: int | None = None
+    quote: int | None = None
+    template: int | None = None
+    values: Mapping[str, str] | None = None
+
+
+def read_choice(parameters: Mapping[str, str]) -> Choice:
+    """From the address of a page or of the composer."""
+
+    def number(name: str) -> int | None:
+        text = parameters.get(name, "")
+        return int(text) if text.isdecimal() and len(text) < 19 else None
+
+    return Choice(
+        mode=parameters.get("mode", REPLY),
+        about=number("about"),
+        quote=number("quote"),
+        template=number("template"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,68 +112,200 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
+    """state: which of templates/inbox/composer/ is drawn.
+
+    mode: what the page asked for. about: the comment that is answered. taken_from: who had the
+    conversation before we took it over. is_taking_over: that has been asked for.
+    """
+
     conversation: Conversation
     mode: str
+    state: str
     form: ReplyForm
     key: str
     window: Window
-    template: str
     reason: str = ""
     email: str = ""
     native_url: str = ""
+    about: Message | None = None
+    quote: Message | None = None
+    templates: tuple[ChosenTemplate, ...] = ()
+    chosen: ChosenTemplate | None = None
+    taken_from: str = ""
+    can_take_over: bool = False
+    is_taking_over: bool = False
+    shows_typing: bool = False
 
     @property
-    def state(self) -> str:
-        """Pages replace a composer whose state has changed, and leave the others' text alone."""
-        return self.template.rpartition("/_")[2].removesuffix(".html")
+    def template(self) -> str:
+        return f"inbox/composer/_{self.state}.html"
 
     @property
     def is_note(self) -> bool:
         return self.mode == NOTE
 
+    @property
+    def limit(self) -> TextLimit | None:
+        """What the counter counts by."""
+        limits = self.conversation.channel.adapter.limits
+        if self.is_note:
+            return None
+        return limits.comment_text if self.state == PUBLIC else limits.text
+
+    @property
+    def takes_files(self) -> bool:
+        return self.state in _WRITING
+
+    @property
+    def accepted_types(self) -> str:
+        return accepted_types(self.conversation.channel.adapter)
+
+    @property
+    def file_rules(self) -> str:
+        return file_rules(self.conversation.channel.adapter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What is possible now: the state, with what it needs."""
+
+    state: str
+    window: Window
+    reason: str = ""
+    about: Message | None = None
+    templates: tuple[ChosenTemplate, ...] = ()
+
 
 def build_composer(
     conversation: Conversation,
     agent: Agent,
+    choice: Choice | None = None,
     *,
-    mode: str = REPLY,
     form: ReplyForm | None = None,
 ) -> Composer:
-    """mode: reply or note. form: what was refused, to keep its text. Raises Http404 for others."""
-    if mode not in {REPLY, NOTE}:
+    """form: what was refused, to keep its text. Raises Http404 for what cannot be chosen."""
+    choice = choice or Choice()
+    if choice.mode not in MODES:
         raise Http404
     at = now()
-    window = read_window(conversation, at=at)
-    blocked = _blocked(conversation, agent, mode)
-    is_closed = mode == REPLY and not blocked and window.kind is WindowKind.CLOSED
-    contact = conversation.identity.contact
+    standing = _stand(conversation, agent, choice, at)
+    channel, contact = conversation.channel, conversation.identity.contact
+    abilities = channel.adapter.abilities(channel)
     key = str(form.data.get("key", "")) if form is not None else ""
+    is_writing = standing.state in _WRITING
+    is_held = standing.state == "held"
     return Composer(
         conversation=conversation,
-        mode=mode,
+        mode=choice.mode,
+        state=standing.state,
         form=form or ReplyForm(),
         key=key[:MAX_KEY_CHARACTERS] or str(uuid.uuid4()),
-        window=window,
-        template=_template(mode, blocked, window),
-        reason=blocked or (why_closed(conversation, at=at) if is_closed else ""),
+        window=standing.window,
+        reason=standing.reason,
         email=contact.email if contact.email_verified_at else "",
-        native_url=conversation.channel.adapter.native_url(
-            conversation.channel, conversation.identity.external_id
+        native_url=channel.adapter.native_url(
+            channel, conversation.identity.external_id
         ),
+        about=standing.about,
+        quote=_quoted(conversation, choice, abilities) if is_writing else None,
+        templates=standing.templates,
+        chosen=_chosen(standing.templates, choice),
+        taken_from=held_before(conversation)
+        if is_writing and Ability.TAKE_OVER in abilities
+        else "",
+        can_take_over=is_held and Ability.TAKE_OVER in abilities,
+        is_taking_over=is_held and _is_taking_over(conversation),
+        shows_typing=is_writing
+        and channel.shows_typing
+        and Ability.TYPING in abilities,
     )
 
 
-def _template(mode: str, blocked: str, window: Window) -> str:
-    if blocked:
-        return "inbox/composer/_blocked.html"
-    if mode == NOTE:
-        return "inbox/composer/_note.html"
-    templates = {
-        WindowKind.OPEN: "inbox/composer/_open.html",
-        WindowKind.HUMAN_AGENT: "inbox/composer/_human.html",
-        WindowKind.CLOSED: "inbox/composer/_closed.html",
+def _stand(
+    conversation: Conversation, agent: Agent, choice: Choice, at: datetime
+) -> _Standing:
+    window = read_window(conversation, at=at)
+    if blocked := _blocked(conversation, agent, choice.mode):
+        return _Standing("blocked", window, blocked)
+    if choice.mode == NOTE:
+        return _Standing("note", window)
+    if choice.mode in _COMMENT_ACTS:
+        return _stand_on_comment(conversation, choice, window, at)
+    if conversation.held_by:
+        return _Standing("held", window, _held(conversation))
+    states = {
+        WindowKind.OPEN: "open",
+        WindowKind.PROBABLE: "probable",
+        WindowKind.HUMAN_AGENT: "human",
     }
-    return templates[window.kind]
+    if window.kind in states:
+        return _Standing(states[window.kind], window)
+    return _stand_outside(conversation, choice, window, at)
+
+
+def _stand_on_comment(
+    conversation: Conversation, choice: Choice, window: Window, at: datetime
+) -> _Standing:
+    """An answer to a comment follows rules of its own, whatever the window says."""
+    comment = conversation.messages.filter(pk=choice.about).first()
+    if comment is None:
+        raise Http404
+    comment.channel = conversation.channel
+    act = _COMMENT_ACTS[choice.mode]
+    answers = private_replies([comment.pk])
+    standing = standing_of(comment, private_reply=answers.get(comment.pk))
+    if not is_offered(standing, act):
+        raise Http404
+    if reason := why_not(standing, act, at=at):
+        return _Standing("refused", window, reason, comment)
+    if choice.mode == PRIVATE:
+        window = private_window(conversation, standing.private_until, at=at)
+    return _Standing(choice.mode, window, about=comment)
+
+
+def _stand_outside(
+    conversation: Conversation, choice: Choice, window: Window, at: datetime
+) -> _Standing:
+    """The window is closed: what is left is a comment to answer, a template, or nothing."""
+    if comment := newest_answerable(conversation, at=at):
+        until = comment.sent_at + conversation.channel.adapter.private_reply_window
+        window = private_window(conversation, until, at=at)
+        return _Standing(PRIVATE, window, about=comment)
+    reason = why_closed(conversation, at=at)
+    templates = tuple(
+        choose(one, (choice.values or {}) if one.pk == choice.template else {})
+        for one in approved_templates(conversation.channel)
+    )
+    state = "template" if templates else "closed"
+    return _Standing(state, window, reason, templates=templates)
+
+
+def _chosen(
+    templates: tuple[ChosenTemplate, ...], choice: Choice
+) -> ChosenTemplate | None:
+    return next((one for one in templates if one.template.pk == choice.template), None)
+
+
+def _quoted(
+    conversation: Conversation, choice: Choice, abilities: frozenset[Ability]
+) -> Message | None:
+    """What cannot be quoted (any more) is left out without a word."""
+    if choice.quote is None:
+        return None
+    message = conversation.messages.filter(pk=choice.quote).first()
+    return message if message and can_quote(message, abilities) else None
+
+
+def _is_taking_over(conversation: Conversation) -> bool:
+    waiting = ChannelAction.Status.QUEUED
+    return conversation.actions.filter(kind="take_over", status=waiting).exists()
+
+
+def _held(conversation: Conversation) -> str:
+    return _(
+        "%(app)s is answering this conversation on %(channel)s. As long as it does, nothing can "
+        "be sent from here."
+    ) % {"app": conversation.held_by, "channel": conversation.channel.adapter.label}
 
 
 def _blocked(conversation: Conversation, agent: Agent, mode: str) -> str:
@@ -144,12 +332,27 @@ def _blocked(conversation: Conversation, agent: Agent, mode: str) -> str:
     return reason % {"account": channel.name} if reason else ""
 
 
+# --- windows in words ----------------------------------------------------------------------------
+
+
 def read_window(conversation: Conversation, *, at: datetime) -> Window:
     state = conversation.reply_window_at(at, source=Source.AGENT)
+    return _as_window(state, _length(conversation, state.kind), at)
+
+
+def private_window(
+    conversation: Conversation, until: datetime, *, at: datetime
+) -> Window:
+    """How long a comment may still be answered in private."""
+    state = WindowState(WindowKind.PRIVATE_REPLY, until)
+    window = _as_window(state, conversation.channel.adapter.private_reply_window, at)
+    return replace(window, tone="info")
+
+
+def _as_window(state: WindowState, whole: timedelta, at: datetime) -> Window:
     if state.expires_at is None:
         return Window(WindowKind.CLOSED, "closed")
     left = state.expires_at - at
-    whole = _length(conversation, state.kind)
     return Window(
         kind=state.kind,
         tone=window_tone(state, at=at),
@@ -177,7 +380,10 @@ def why_closed(conversation: Conversation, *, at: datetime) -> str:
         ) % {"name": name, "channel": adapter.label}
     features = frozenset(conversation.channel.features)
     windows = [
-        one for one in adapter.windows if not one.feature or one.feature in features
+        one
+        for one in adapter.windows
+        if one.kind is not WindowKind.PROBABLE
+        and (not one.feature or one.feature in features)
     ]
     rules = get_text_list(
         [_rule(one, adapter.standard_window) for one in windows], _("and")

@@ -16,6 +16,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from inbox import live
+from inbox.actions import show_seen
+from inbox.bell import ring
 from inbox.conversations import (
     assign_conversation,
     close_conversation,
@@ -25,9 +27,10 @@ from inbox.conversations import (
 from inbox.errors import InboxError
 from inbox.models import Channel, Conversation
 from inbox.pages import thread
+from inbox.pages.acts import REACTIONS
 from inbox.pages.banners import channel_banner
 from inbox.pages.clock import span_formats
-from inbox.pages.composer import REPLY, Composer, build_composer
+from inbox.pages.composer import Composer, build_composer, read_choice
 from inbox.pages.contacts import build_panel
 from inbox.pages.http import (
     AgentRequest,
@@ -106,8 +109,7 @@ def render_conversation(
     """composer: one that says what was refused, if something was."""
     listing = read_listing(request, view)
     if conversation.unread:
-        mark_read(conversation=conversation)
-        forget_counts(request.user)
+        see(request, conversation)
         conversation.refresh_from_db(fields=["unread", "revision"])
     if not is_fragment(request):
         listing = with_rows(listing, request.user)
@@ -137,13 +139,13 @@ def conversation_context(
     shown = (
         thread.before(conversation, cursor) if cursor else thread.newest(conversation)
     )
-    mode = request.GET.get("mode", REPLY)
+    choice = read_choice(request.GET)
     return {
         "listing": listing,
         "conversation": conversation,
         "thread": shown,
         "is_old": bool(cursor),
-        "composer": composer or build_composer(conversation, request.user, mode=mode),
+        "composer": composer or build_composer(conversation, request.user, choice),
         "panel": build_panel(conversation, request.user, tags=listing.tags),
         "row": row_of(listing, conversation, request.user)
         if is_fragment(request)
@@ -159,6 +161,7 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "unread": counts["unread"],
         "banner": channel_banner(listing.channels, request.user),
         "span_formats": json.dumps(span_formats()),
+        "reactions": REACTIONS,
         "live_position": "" if is_fragment(request) else live.position(),
         "at": now(),
     }
@@ -201,11 +204,10 @@ def refresh_banner(request: AgentRequest) -> HttpResponse:
 @agent_page
 @require_GET
 def show_composer(request: AgentRequest, pk: int) -> HttpResponse:
-    """The composer in another mode, or after its window has closed."""
+    """The composer in another mode, about a comment, with a quote, or after its window has closed."""
     conversation = find_conversation(request, pk)
-    mode = request.GET.get("mode", REPLY)
     listing = listing_of(request)
-    composer = build_composer(conversation, request.user, mode=mode)
+    composer = build_composer(conversation, request.user, read_choice(request.GET))
     return render_fragments(
         request, ["inbox/_composer.html"], {"composer": composer, "listing": listing}
     )
@@ -262,9 +264,16 @@ def reopen(request: AgentRequest, pk: int) -> HttpResponse:
 @require_POST
 def read(request: AgentRequest, pk: int) -> HttpResponse:
     """A message came into a conversation that is open before the agent's eyes."""
-    mark_read(conversation=find_conversation(request, pk))
-    forget_counts(request.user)
+    see(request, find_conversation(request, pk))
     return HttpResponse(status=204)
+
+
+def see(request: AgentRequest, conversation: Conversation) -> None:
+    """An agent has it before their eyes; the customer's app may show that, where it is wanted."""
+    if conversation.unread:
+        mark_read(conversation=conversation)
+        ring(show_seen, conversation.pk)
+    forget_counts(request.user)
 
 
 def _act(

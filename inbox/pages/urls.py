@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from inbox.pages import conversations, messages
+from inbox.pages import actions, comments, conversations, downloads, messages
 
 app_name = "inbox"
 urlpatterns: list[URLPattern] = [
@@ -14,8 +14,17 @@ urlpatterns: list[URLPattern] = [
     path("c/<int:pk>/close/", conversations.close, name="close"),
     path("c/<int:pk>/reopen/", conversations.reopen, name="reopen"),
     path("c/<int:pk>/read/", conversations.read, name="read"),
+    path("c/<int:pk>/typing/", actions.typing, name="typing"),
+    path("c/<int:pk>/take-over/", actions.take, name="take_over"),
+    path("c/<int:pk>/hand-back/", actions.give_back, name="hand_back"),
+    path("comments/<int:pk>/reply/<slug:mode>/", comments.reply, name="comment_reply"),
+    path("comments/<int:pk>/<slug:act>/", comments.manage, name="comment_manage"),
+    path("messages/<int:pk>/react/", messages.react, name="react"),
     path("messages/<int:pk>/retry/", messages.retry, name="retry"),
     path("messages/<int:pk>/discard/", messages.discard, name="discard"),
+    path("files/<int:pk>/<str:name>", downloads.show_file, name="file"),
+    path("thumbnails/<int:pk>", downloads.show_thumbnail, name="thumbnail"),
+    path("avatars/<int:pk>", downloads.show_avatar, name="avatar"),
     path("<slug:view>/", conversations.list_conversations, name="list"),
     path("<slug:view>/rows/", conversations.refresh_rows, name="rows"),
     path(

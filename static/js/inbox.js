@@ -1,5 +1,6 @@
 // The inbox page: what the stream, the clock and htmx tell goes to whom it concerns.
 
+import { startActs } from "./acts.js";
 import { hideBanner, replaceSlot, showBanner } from "./banner.js";
 import { startClock } from "./clock.js";
 import { refreshComposer, startComposer } from "./compose.js";
@@ -110,6 +111,7 @@ function dismissLater(toast) {
 }
 
 startThread();
+startActs();
 startRows();
 startComposer();
 startKeys();

@@ -4,6 +4,7 @@ import { ask, parse, post } from "./fragments.js";
 
 const END_TOLERANCE = 60;
 const NEAR_TOP = 240;
+const RETRY_AFTER_MS = [1000, 4000, 15_000];
 const SPEECH_GAP_MS = 2000;
 const SPEECH_STAYS_MS = 4000;
 
@@ -73,6 +74,7 @@ export function mergeThread(html) {
   const fresh = placeItems(here, items);
   removeGone(here, items);
   here.dataset.rev = incoming.dataset.rev;
+  noteHolder(here, incoming);
   speak(before, fresh);
   if (followed) scrollToEnd();
   else if (fresh.some((node) => node.dataset.direction === "in")) showJump();
@@ -81,6 +83,13 @@ export function mergeThread(html) {
     markRead();
     document.dispatchEvent(new Event("dexra:inbound"));
   }
+}
+
+/** Who has the conversation at the channel decides what the composer offers. */
+function noteHolder(here, incoming) {
+  if (here.dataset.held === incoming.dataset.held) return;
+  here.dataset.held = incoming.dataset.held;
+  document.dispatchEvent(new Event("dexra:held"));
 }
 
 function snapshot(here) {
@@ -207,7 +216,7 @@ export function startThread() {
     event.preventDefault();
     const answer = await ask(withFirstShown(form.action), {
       method: "POST",
-      body: new FormData(form),
+      body: new FormData(form, event.submitter),
     }).catch(() => null);
     settle(answer);
   });
@@ -217,7 +226,8 @@ export function startThread() {
   document.addEventListener("error", hideBroken, true);
 }
 
-async function settle(answer) {
+/** What a form about a message was answered: the thread anew, or why not. */
+export async function settle(answer) {
   const html = answer ? await answer.text() : "";
   if (answer?.ok) mergeThread(html);
   else window.htmx.swap("#toasts", html || document.getElementById("tpl-trouble").innerHTML, { swapStyle: answer?.status === 409 ? "none" : "beforeend" });
@@ -241,6 +251,18 @@ export function followLog() {
   });
 }
 
+/** Our own files may be a moment away in the storage: they are asked for again, then given up. */
 function hideBroken(event) {
-  if (event.target.matches?.("img[data-falls-back]")) event.target.hidden = true;
+  const picture = event.target;
+  if (!picture.matches?.("img[data-falls-back]")) return;
+  picture.hidden = true;
+  const tries = Number(picture.dataset.tries ?? 0);
+  const url = new URL(picture.src, location.href);
+  if (url.origin !== location.origin || tries >= RETRY_AFTER_MS.length) return;
+  picture.dataset.tries = String(tries + 1);
+  setTimeout(() => {
+    url.searchParams.set("try", String(tries + 1));
+    picture.addEventListener("load", () => (picture.hidden = false), { once: true });
+    picture.src = url;
+  }, RETRY_AFTER_MS[tries]);
 }

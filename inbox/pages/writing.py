@@ -1,0 +1,110 @@
+"""What pages that write share: the composer back with what was refused, or the thread anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages as notices
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import BadRequest
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from inbox.errors import InboxError
+from inbox.models import Conversation, Message
+from inbox.pages import thread
+from inbox.pages.composer import Choice, ReplyForm, build_composer
+from inbox.pages.conversations import (
+    find_conversation,
+    listing_of,
+    page_of,
+    render_conversation,
+)
+from inbox.pages.http import AgentRequest, is_fragment, render_fragments
+from inbox.pages.queues import forget_counts
+
+may_write = permission_required("inbox.add_message", raise_exception=True)
+
+
+def find_message(request: AgentRequest, pk: int) -> Message:
+    """A message of a conversation that this agent may see; else Http404."""
+    visible = Conversation.objects.visible_to(request.user)
+    found = Message.objects.select_related("conversation", "channel")
+    return get_object_or_404(found, pk=pk, conversation__in=visible)
+
+
+def write(
+    request: AgentRequest,
+    conversation: Conversation,
+    choice: Choice,
+    act: Callable[[dict[str, Any]], object],
+) -> HttpResponse:
+    """Write what the composer posted; a refusal brings the composer back with its text.
+
+    act: takes the form's cleaned values; raises InboxError.
+    """
+    form = ReplyForm(request.POST)
+    if form.is_valid():
+        try:
+            act(form.cleaned_data)
+        except InboxError as refusal:
+            form.add_error("content", str(refusal.detail))
+    if form.is_valid():
+        return written(request, conversation)
+    composer = build_composer(conversation, request.user, choice, form=form)
+    if not is_fragment(request):
+        listing = listing_of(request)
+        return render_conversation(
+            request, listing.slug, conversation, composer=composer, status=422
+        )
+    context = {"composer": composer, "listing": listing_of(request)}
+    return render_fragments(request, ["inbox/_composer.html"], context, status=422)
+
+
+def settle(
+    request: AgentRequest, conversation: Conversation, act: Callable[[], object]
+) -> HttpResponse:
+    """Do something about a message; answer with the thread as it is then."""
+    conversation = find_conversation(request, conversation.pk)
+    try:
+        act()
+    except InboxError as refusal:
+        if is_fragment(request):
+            toast = {"text": str(refusal.detail), "tone": "bad"}
+            return render_fragments(
+                request,
+                ["inbox/_toast_oob.html"],
+                {"toast": toast},
+                status=refusal.status,
+            )
+        notices.error(request, str(refusal.detail))
+    return written(request, conversation)
+
+
+def written(request: AgentRequest, conversation: Conversation) -> HttpResponse:
+    """The thread with what was written; a plain form goes back to its page."""
+    forget_counts(request.user)
+    if not is_fragment(request):
+        return redirect(page_of(listing_of(request), conversation))
+    conversation = find_conversation(request, conversation.pk)
+    return answer_thread(
+        request, "inbox/_messages.html", shown_to(request, conversation)
+    )
+
+
+def shown_to(request: AgentRequest, conversation: Conversation) -> thread.Thread:
+    """From the first message that the page still shows (`from`), or the end of the thread."""
+    first = request.GET.get("from", "")
+    if first and not first.isdecimal():
+        raise BadRequest("bad from")
+    return (
+        thread.since(conversation, int(first)) if first else thread.newest(conversation)
+    )
+
+
+def answer_thread(
+    request: AgentRequest, template: str, shown: thread.Thread
+) -> HttpResponse:
+    context = {"thread": shown, "listing": listing_of(request), "is_page": False}
+    return render_fragments(request, [template], context)

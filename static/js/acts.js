@@ -1,0 +1,43 @@
+// Acts on one message: a reaction from the small choice, a quote, an answer to a comment.
+
+import { openComposer } from "./compose.js";
+
+const menu = () => document.getElementById("reactions");
+
+/** The one choice of reactions stands beside the message whose button was pressed. */
+function showReactions(button) {
+  const form = menu();
+  form.action = button.dataset.react;
+  for (const choice of form.querySelectorAll("button")) {
+    const isMine = choice.dataset.emoji === button.dataset.mine;
+    choice.setAttribute("aria-pressed", String(isMine));
+    // Choosing the same again takes it back.
+    choice.value = isMine ? "" : choice.dataset.emoji;
+  }
+  form.showPopover();
+  place(form, button.getBoundingClientRect());
+  form.querySelector("button").focus();
+}
+
+function place(form, near) {
+  const { width, height } = form.getBoundingClientRect();
+  const above = near.top - height - 6;
+  form.style.insetBlockStart = `${above > 8 ? above : near.bottom + 6}px`;
+  const x = near.left + near.width / 2 - width / 2;
+  form.style.left = `${Math.max(8, Math.min(x, innerWidth - width - 8))}px`;
+}
+
+export function startActs() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-react]");
+    if (button) showReactions(button);
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    const link = event.target.closest("[data-quote], #msgs [data-about]");
+    if (!link) return;
+    event.preventDefault();
+    openComposer(link.dataset.quote ? { mode: "reply", quote: link.dataset.quote } : link.dataset);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.id === "reactions") menu().hidePopover();
+  });
+}
