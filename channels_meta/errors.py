@@ -315,7 +315,7 @@ _FILES: dict[Key, ErrorRow] = {
 _HOLDERS: dict[Key, ErrorRow] = {
     **dict.fromkeys(
         ((100, 2534037), (2018300, None), (None, 2018300)),
-        ErrorRow(ErrorClass.HELD, OTHER_APP, TAKE_OVER, holder=_("another app")),
+        ErrorRow(ErrorClass.HELD, OTHER_APP, TAKE_OVER),
     ),
     **dict.fromkeys(
         ((2018321, None), (None, 2018321)),
@@ -323,7 +323,7 @@ _HOLDERS: dict[Key, ErrorRow] = {
             ErrorClass.HELD,
             _("An automatic flow of Meta's answers in this conversation."),
             TAKE_OVER,
-            holder=_("an automatic flow of Meta's"),
+            holder=_("automatic answers of Meta's"),
         ),
     ),
 }

@@ -165,7 +165,6 @@ class GraphClient:
             path,
             data=fields,
             files={"filedata": (name, file, mime_type)},
-            lane=Lane.MEDIA,
             is_repeatable=True,
             timeout=UPLOAD_TIMEOUT,
         )

@@ -437,9 +437,8 @@ def _fail_to_reply(
 def _refusal(error: tuple[int, int | None] | None) -> SendError:
     if error is None:
         return SendError(ErrorClass.UNCERTAIN, MAY_HAVE_BEEN_SENT, code="no_echo")
-    row = ERRORS[error]
     code = "/".join(str(part) for part in error if part is not None)
-    return SendError(row.error_class, row.sentence, code=code)
+    return ERRORS[error].as_error(code)
 
 
 def _compose(

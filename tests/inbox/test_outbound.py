@@ -281,12 +281,12 @@ def test_no_connection_is_tried_again_and_then_given_up(
     (message,) = reply(conversation)
     refuse(fake_adapter, ErrorClass.NOT_TAKEN)
 
-    for _ in range(5):
+    for _ in range(10):
         Message.objects.update(next_attempt_at=now())
         deliver_next(conversation.pk)
 
     message.refresh_from_db()
-    assert (message.status, message.attempts) == (Status.FAILED, 5)
+    assert (message.status, message.attempts) == (Status.FAILED, 10)
 
 
 def test_a_message_that_waits_for_its_retry_holds_the_next_one_back(

@@ -1,0 +1,89 @@
+"""One person under several ids of one channel: who commented is who we answered in private."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.timezone import now
+
+from inbox.events import Event, EventName, emit
+from inbox.models import ChannelIdentity, Contact, Fetch
+
+
+@transaction.atomic
+def join_identity(identity: ChannelIdentity, person_id: str) -> None:
+    """`identity` (who commented) is, by the channel's word, `person_id` in the inbox.
+
+    Both belong to one contact from now on: to that of `person_id` where there is one, which has
+    the conversations. A contact that nothing is left of points to the one it became. Safe to
+    run twice; waits for nobody who waits for us, as it takes no lock but those of the two.
+    """
+    if not person_id or identity.external_id == person_id:
+        return
+    is_new = _add_person(identity, person_id)
+    both = ChannelIdentity.objects.select_for_update(of=("self",)).filter(
+        channel=identity.channel_id, external_id__in=[identity.external_id, person_id]
+    )
+    found = {
+        one.external_id: one for one in both.select_related("contact").order_by("pk")
+    }
+    commenter, person = found[identity.external_id], found[person_id]
+    former = commenter.contact
+    if former.pk != person.contact_id:
+        _move(commenter, person.contact)
+        if _is_bare(former):
+            former.merged_into = person.contact
+            former.save(update_fields=["merged_into"])
+            _tell(EventName.USER_MERGED, commenter, merged=former.public_id)
+        else:
+            _tell(EventName.USER_UPDATED, commenter, fields=["contact_id"])
+    elif is_new:
+        _tell(EventName.USER_UPDATED, person, fields=["identities"])
+
+
+def _add_person(identity: ChannelIdentity, person_id: str) -> bool:
+    """Before any lock: whoever receives may be adding the same person right now."""
+    channel_id = identity.channel_id
+    if ChannelIdentity.objects.filter(
+        channel=channel_id, external_id=person_id
+    ).exists():
+        return False
+    person = ChannelIdentity(
+        channel_id=channel_id,
+        external_id=person_id,
+        contact_id=identity.contact_id,
+        username=identity.username,
+        name=identity.name,
+        avatar_url=identity.avatar_url,
+    )
+    ChannelIdentity.objects.bulk_create([person], ignore_conflicts=True)
+    added = ChannelIdentity.objects.get(channel=channel_id, external_id=person_id)
+    wanted = Fetch(channel_id=channel_id, kind=Fetch.Kind.PROFILE, subject_id=added.pk)
+    Fetch.objects.bulk_create([wanted], ignore_conflicts=True)
+    return added.contact_id == identity.contact_id
+
+
+def _move(commenter: ChannelIdentity, contact: Contact) -> None:
+    if not contact.name and commenter.name:
+        contact.name = commenter.name
+        contact.save(update_fields=["name"])
+    commenter.contact = contact
+    commenter.save(update_fields=["contact"])
+
+
+def _is_bare(contact: Contact) -> bool:
+    """Whether nothing else hangs on it: no identity, nothing that somebody told us or wrote."""
+    told = (contact.email, contact.phone, contact.site_user_id, contact.attributes)
+    return not any(told) and not contact.identities.exists()
+
+
+def _tell(name: EventName, identity: ChannelIdentity, **details: object) -> None:
+    emit(
+        [
+            Event(
+                name,
+                channel_id=identity.channel_id,
+                occurred_at=now(),
+                details={"identity_id": identity.pk, **details},
+            )
+        ]
+    )
