@@ -26,6 +26,7 @@ from django.test import Client
 from django.utils.timezone import now
 
 from channels_meta.models import Credential
+from dexra.celery import app as celery_app
 from inbox import channels
 from inbox.models import Agent, Channel, ChannelIdentity, Contact, Conversation
 from tests.fakes import FakeAdapter
@@ -55,6 +56,14 @@ def _empty_cache() -> None:
     from django.core.cache import cache
 
     cache.clear()
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Tasks run at once where they are rung, instead of waiting for a worker."""
+    celery_app.conf.task_always_eager = True
+    yield
+    celery_app.conf.task_always_eager = False
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def photo_on_its_side() -> bytes:
 
 def moving_picture() -> bytes:
     made = BytesIO()
-    frames = [Image.new("P", (40, 30), number) for number in range(3)]
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "lime", "blue")]
     frames[0].save(made, "GIF", save_all=True, append_images=frames[1:])
     return made.getvalue()
 
