@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels_meta.payloads.changes import parse_change
 from channels_meta.payloads.messaging import parse_messaging
 from channels_meta.payloads.reading import Context, Parsed
 from channels_meta.payloads.values import ItemError, as_list, load, read_id, shorten
 
-__all__ = ["ItemError", "Parsed", "load", "parse"]
+__all__ = ["ItemError", "Parsed", "Told", "load", "parse", "read"]
 
 # What a shape that nobody foresaw can raise. One item is lost to it at most, and kept raw.
 UNREADABLE = (
@@ -31,35 +31,50 @@ UNREADABLE = (
 KIND_OF_OBJECT = {"page": "messenger", "instagram": "instagram"}
 
 
+class Told(NamedTuple):
+    """One update as it came, a part of the body's JSON; whose entry it was in; what it is."""
+
+    raw: Any
+    account: str
+    parsed: Parsed
+
+
 def parse(body: bytes, *, received_at: datetime) -> list[Parsed]:
     """Read one body. Raises ValueError if it is no JSON object at all."""
-    envelope = load(body)
+    return [told.parsed for told in read(load(body), received_at=received_at)]
+
+
+def read(envelope: Any, *, received_at: datetime) -> list[Told]:
+    """Each update of a body that was loaded. Raises ValueError if that is no JSON object."""
     if not isinstance(envelope, dict):
         raise ValueError("not a JSON object")
     kind = KIND_OF_OBJECT.get(str(envelope.get("object", "")), "")
     if not kind and "object" in envelope:
-        return [Parsed("", (), None, f"ignored: object {shorten(envelope['object'])}")]
+        label = f"ignored: object {shorten(envelope['object'])}"
+        return [Told(envelope, "", Parsed("", (), None, label))]
     entries = envelope.get("entry")
     if not isinstance(entries, list):
         raise ValueError("no entry list")
-    return [p for entry in entries for p in _read_entry(kind, entry, received_at)]
+    return [told for entry in entries for told in _read_entry(kind, entry, received_at)]
 
 
-def _read_entry(kind: str, entry: Any, received_at: datetime) -> list[Parsed]:
+def _read_entry(kind: str, entry: Any, received_at: datetime) -> list[Told]:
     """One bad entry must not take its neighbours with it."""
     try:
         return list(_parse_entry(kind, entry, received_at))
     except UNREADABLE as error:
-        return [Parsed(kind, (), None, "unreadable", f"{error}"[:300])]
+        parsed = Parsed(kind, (), None, "unreadable", f"{error}"[:300])
+        return [Told(entry, "", parsed)]
 
 
-def _parse_entry(kind: str, entry: Any, received_at: datetime) -> Iterator[Parsed]:
+def _parse_entry(kind: str, entry: Any, received_at: datetime) -> Iterator[Told]:
     if not isinstance(entry, Mapping):
-        yield Parsed(kind, (), None, "ignored: entry", "an entry is not an object")
+        error = "an entry is not an object"
+        yield Told(entry, "", Parsed(kind, (), None, "ignored: entry", error))
         return
     account = read_id(entry.get("id"))
     if account == "0":  # the dashboard's test button
-        yield Parsed(kind, (), None, "ignored: dashboard test")
+        yield Told(entry, "", Parsed(kind, (), None, "ignored: dashboard test"))
         return
     context = Context(kind, account, received_at, entry.get("time"))
     standby = Context(kind, account, received_at, entry.get("time"), standby=True)
@@ -67,13 +82,13 @@ def _parse_entry(kind: str, entry: Any, received_at: datetime) -> Iterator[Parse
     for name, reading in (("messaging", context), ("standby", standby)):
         for raw in as_list(entry.get(name)):
             count += 1
-            yield _guarded(reading, raw, parse_messaging)
+            yield Told(raw, account, _guarded(reading, raw, parse_messaging))
     for change in _changes(entry):
         count += 1
-        yield _guarded(context, change, parse_change)
+        yield Told(change, account, _guarded(context, change, parse_change))
     if not count:
         what = "changed_fields" if "changed_fields" in entry else "empty entry"
-        yield Parsed(kind, (), None, f"ignored: {what}")
+        yield Told(entry, account, Parsed(kind, (), None, f"ignored: {what}"))
 
 
 def _changes(entry: Mapping[str, Any]) -> list[Any]:

@@ -9,12 +9,13 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from channels_meta.assumptions import assume
-from channels_meta.payloads.apps import holder_of
+from channels_meta.payloads.apps import holder_of, our_apps
 from channels_meta.payloads.reading import Context
 from channels_meta.payloads.values import (
     as_dict,
     as_list,
     made_id,
+    read_id,
     read_mid,
     read_text,
     shorten,
@@ -152,6 +153,7 @@ def parse_control(
         nobody = ANOTHER_APP if key == "take_thread_control" else ""
         holder = holder_of(told.get("new_owner_app_id"), unknown=nobody)
         details["to"] = holder
+        details["to_us"] = read_id(told.get("new_owner_app_id")) in our_apps()
         details["from"] = holder_of(told.get("previous_owner_app_id"))
     act = read_act(context, raw, sender, recipient, key, value, details, holder=holder)
     return key, act

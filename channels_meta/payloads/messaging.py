@@ -366,7 +366,10 @@ def _read_order(
         type="template",
         content=note,
         parts=(
-            Part(kind="template", extra={"meta_type": "order", "raw": dict(order)}),
+            Part(
+                kind="template",
+                extra={"what": "order", "meta_type": "order", "raw": dict(order)},
+            ),
         ),
         opens_window="message",
     )

@@ -49,6 +49,19 @@ _SHAPELESS = {"story", "ig_story", "media"}
 _EXPIRING = {"story", "ig_story", "story_mention"}
 # The address of these is a picture; a reel's leads to a page (trap 4).
 _PICTURED = {"ig_post", "post"}
+# What a part is, in words that any channel could use, where its kind says too little.
+_WHAT = {
+    "fallback": "link",
+    "share": "post",
+    "post": "post",
+    "ig_post": "post",
+    "reel": "reel",
+    "ig_reel": "reel",
+    "story": "story",
+    "ig_story": "story",
+    "appointment_booking": "appointment",
+    "ephemeral": "view_once",
+}
 _SHARED_IDS = ("ig_post_media_id", "id", "reel_video_id")
 
 
@@ -115,6 +128,8 @@ def _facts(
 ) -> dict[str, Any]:
     """What a page needs to draw the part; the payload itself where its shape is not ours."""
     facts: dict[str, Any] = {}
+    if meta_type in _WHAT:
+        facts["what"] = _WHAT[meta_type]
     sticker_id = read_id(payload.get("sticker_id"))
     if sticker_id:
         facts["sticker_id"] = sticker_id

@@ -6,11 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.dateparse import parse_datetime
+from django.utils.functional import Promise
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from inbox.models import Attachment, Message, MessageType
-from inbox.pages.clock import moment_label
+from inbox.pages.clock import clock_time, day_label, full_moment, moment_label
 from inbox.pages.downloads import file_url, thumbnail_url
 from inbox.pages.security import safe_link, shown_here
 
@@ -27,7 +32,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One card of a template message or a shared post."""
+    """One card of a template message, a shared post, an order's line."""
 
     title: str
     subtitle: str
@@ -37,11 +42,21 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
+class Appointment:
+    """when: from and until, in words. tone: the chip's colour for its state."""
+
+    when: str
+    state: str | Promise
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """An attachment. url: shown in the page; link: opened by a click; both only if safe.
 
     picture: what a picture is shown as at first, a small copy where there is one; width and
-    height: of the picture itself, None if unknown.
+    height: of the picture itself, None if unknown. what: a finer word than its kind, if the
+    channel app gave one. refusal: why there is nothing to show although the channel has it.
     """
 
     kind: str
@@ -53,9 +68,13 @@ class Part:
     picture: str = ""
     width: int | None = None
     height: int | None = None
+    size: int | None = None
     elements: tuple[Element, ...] = ()
     emoji: str = ""
     place: str = ""
+    what: str = ""
+    refusal: str | Promise = ""
+    appointment: Appointment | None = None
 
 
 def story_of(message: Message, at: datetime) -> Story | None:
@@ -78,28 +97,77 @@ def story_of(message: Message, at: datetime) -> Story | None:
     )
 
 
+_LABELS: Mapping[str, str | Promise] = {
+    "link": gettext_lazy("Link"),
+    "post": gettext_lazy("Shared post"),
+    "reel": gettext_lazy("Shared reel"),
+    "story": gettext_lazy("Shared story"),
+    "appointment": gettext_lazy("Appointment"),
+    "order": gettext_lazy("Order"),
+    "view_once": gettext_lazy("Photo or video to view once"),
+}
+# Why inbox.media kept no copy, by its word for it.
+_REFUSALS: Mapping[str, str | Promise] = {
+    "too_large": gettext_lazy("too large to be copied"),
+    "address": gettext_lazy("its address is not the channel's"),
+}
+_REFUSED = gettext_lazy("it could not be copied")
+
+
 def part_of(attachment: Attachment, at: datetime) -> Part:
     url = file_url(attachment) or attachment.remote_url
     expires = attachment.remote_url_expires_at
-    is_gone = attachment.state in {
-        Attachment.State.EXPIRED,
-        Attachment.State.REFUSED,
-    } or (not attachment.file and expires is not None and expires <= at)
-    raw = mapping(attachment.extra.get("raw"))
+    is_refused = attachment.state == Attachment.State.REFUSED
+    is_gone = (attachment.state == Attachment.State.EXPIRED) or (
+        not attachment.file and expires is not None and expires <= at
+    )
+    is_shown = not (is_gone or is_refused)
+    extra = attachment.extra
+    what = str(extra.get("what") or "")
+    reason = str(extra.get("reason") or "")
     return Part(
         kind=attachment.kind,
-        label=attachment.get_kind_display(),
+        label=str(_LABELS.get(what) or attachment.get_kind_display()),
         title=attachment.title,
-        url="" if is_gone else shown_here(url),
+        url=shown_here(url) if is_shown else "",
         link="" if is_gone else safe_link(url),
         is_gone=is_gone,
-        picture="" if is_gone else _small_copy(attachment) or shown_here(url),
+        picture=(_small_copy(attachment) or shown_here(url)) if is_shown else "",
         width=attachment.width,
         height=attachment.height,
-        elements=tuple(_elements(attachment, raw)),
-        emoji=str(attachment.extra.get("emoji") or ""),
+        size=attachment.size,
+        elements=tuple(_elements(attachment, what)),
+        emoji=str(extra.get("emoji") or ""),
         place=_place(attachment),
+        what=what,
+        refusal=_REFUSALS.get(reason, _REFUSED) if is_refused and not is_gone else "",
+        appointment=_appointment(extra, at) if what == "appointment" else None,
     )
+
+
+_APPOINTMENT_STATES: Mapping[str, tuple[str | Promise, str]] = {
+    "requested": (gettext_lazy("Requested"), "warn"),
+    "confirmed": (gettext_lazy("Confirmed"), "ok"),
+    "declined": (gettext_lazy("Declined"), "bad"),
+    "cancelled": (gettext_lazy("Cancelled"), "line"),
+}
+
+
+def _appointment(extra: Mapping[str, Any], at: datetime) -> Appointment:
+    told = mapping(extra.get("appointment"))
+    start, end = _moment(told.get("starts_at")), _moment(told.get("ends_at"))
+    when = ""
+    if start and end and localtime(start).date() == localtime(end).date():
+        when = _("%(day)s, %(start)s to %(end)s") % {
+            "day": day_label(localtime(start).date(), at=at),
+            "start": clock_time(start),
+            "end": clock_time(end),
+        }
+    elif start:
+        when = full_moment(start)
+    status = str(told.get("status") or "")
+    state, tone = _APPOINTMENT_STATES.get(status, (status, "line"))
+    return Appointment(when, state, tone)
 
 
 def _small_copy(attachment: Attachment) -> str:
@@ -116,9 +184,15 @@ def _place(attachment: Attachment) -> str:
         return ""
 
 
-def _elements(attachment: Attachment, raw: Mapping[str, Any]) -> Iterator[Element]:
-    """The cards of a template, wherever its payload keeps them."""
+def _elements(attachment: Attachment, what: str) -> Iterator[Element]:
+    """The cards of a template, wherever its payload keeps them; a shared post is one card."""
+    raw = mapping(attachment.extra.get("raw"))
+    if attachment.kind == MessageType.SHARE:
+        yield _shared(attachment, what)
     if attachment.kind != MessageType.TEMPLATE:
+        return
+    if what == "order":
+        yield from (_ordered(product) for product in mappings(raw.get("products")))
         return
     holders = [raw, mapping(raw.get("product")), mapping(raw.get("payload"))]
     for holder in holders:
@@ -126,6 +200,36 @@ def _elements(attachment: Attachment, raw: Mapping[str, Any]) -> Iterator[Elemen
             yield _element(element)
     if not any(holder.get("elements") for holder in holders) and raw.get("text"):
         yield _element({"title": raw.get("text"), "buttons": raw.get("buttons")})
+
+
+def _shared(attachment: Attachment, what: str) -> Element:
+    """Where a link leads is said before it is followed."""
+    link = safe_link(attachment.remote_url)
+    picture = str(attachment.extra.get("picture") or "")
+    try:
+        host = urlsplit(link).hostname or ""
+    except ValueError:
+        host = ""
+    label = _LABELS.get(what) or attachment.get_kind_display()
+    return Element(
+        title=attachment.title or str(label),
+        subtitle=host.removeprefix("www."),
+        link=link,
+        picture=shown_here(picture),
+    )
+
+
+def _ordered(product: Mapping[str, Any]) -> Element:
+    """A line of an order: two of this, at that price."""
+    price = product.get("unit_price")
+    cost = f"{price} {product.get('currency') or ''}".strip() if price else ""
+    quantity = product.get("quantity") or 1
+    return Element(
+        title=str(product.get("name") or product.get("retailer_id") or ""),
+        subtitle=f"{quantity} × {cost}" if cost else f"{quantity} ×",
+        link="",
+        picture="",
+    )
 
 
 def _element(raw: Mapping[str, Any]) -> Element:

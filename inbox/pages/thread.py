@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.functional import Promise
@@ -24,10 +23,12 @@ from inbox.models import (
     Source,
     Status,
 )
-from inbox.pages.acts import Acts, action_line, read_acts
+from inbox.pages.acts import Acts, read_acts
 from inbox.pages.clock import clock_time, day_label, full_moment
 from inbox.pages.cursors import decode_cursor, encode_cursor, keyset_before
-from inbox.pages.media import Part, Story, mapping, part_of, story_of
+from inbox.pages.lines import Line, app_words, arrival_words, line_of
+from inbox.pages.media import Part, Story, mapping, mappings, part_of, story_of
+from inbox.pages.posts import Post, post_of
 
 PAGE_SIZE = 40
 # Messages that one refresh looks at again, however far the reader has scrolled back.
@@ -68,6 +69,8 @@ class Bubble:
 
     starts, ends: whether it is the first, the last of its group. day: a separator above it.
     version: changes whenever it would be drawn differently, so that pages replace only that.
+    heading: what kind of message it is, where that is not plain. arrival: the ad or link that
+    the person came by with it. earlier: what it said before it was edited, oldest first.
     """
 
     message: Message
@@ -84,10 +87,13 @@ class Bubble:
     kind: Kind | None = None
     mark: Mark | None = None
     reactions: tuple[str, ...] = ()
-    event: str = ""
-    event_icon: str = ""
+    line: Line | None = None
     can_discard: bool = False
     acts: Acts | None = None
+    post: Post | None = None
+    heading: str = ""
+    arrival: str = ""
+    earlier: tuple[str, ...] = ()
 
     @property
     def speaker(self) -> str:
@@ -210,8 +216,11 @@ def _bubble(
         reaction.emoji for reaction in message.reactions.all() if reaction.emoji
     )
     mark = _mark(conversation, message)
-    event, event_icon = (
-        _event(message) if message.direction == Direction.EVENT else ("", "")
+    line = line_of(message) if message.direction == Direction.EVENT else None
+    post = post_of(message)
+    arrival = arrival_words(mapping(message.extra.get("referral")))
+    earlier = tuple(
+        str(edit.get("content") or "") for edit in mappings(message.extra.get("edits"))
     )
     return Bubble(
         message=message,
@@ -222,17 +231,35 @@ def _bubble(
         day_id=day.isoformat() if day else "",
         time=clock_time(message.sent_at),
         full_time=full_moment(message.sent_at),
-        version=_version(message, starts, ends, parts, reactions, mark, acts),
+        version=_version(
+            message, starts, ends, parts, reactions, mark, acts, post, arrival, earlier
+        ),
         parts=parts,
         story=story_of(message, at),
         kind=_kind(conversation, message),
         mark=mark,
         reactions=reactions,
-        event=event,
-        event_icon=event_icon,
+        line=line,
         can_discard=message.external_id is None and message.error_class != "uncertain",
         acts=acts,
+        post=post,
+        heading=_heading(message, post),
+        arrival=arrival if message.direction == Direction.IN else "",
+        earlier=earlier,
     )
+
+
+def _heading(message: Message, post: Post | None) -> str:
+    """A word above what is no plain message."""
+    if message.deleted_at or message.is_outbound:
+        return ""
+    if post:
+        return post.heading
+    if message.type == MessageType.STORY_MENTION:
+        return gettext("Story mention")
+    if message.type == MessageType.STORY_REPLY:
+        return gettext("Story reply")
+    return ""
 
 
 def _new_day(previous: Message | None, message: Message) -> date | None:
@@ -316,52 +343,11 @@ def _kind(conversation: Conversation, message: Message) -> Kind | None:
     if message.direction != Direction.OUT:
         return None
     if message.source == Source.NATIVE_APP:
+        app = message.extra.get("app")
         label = gettext("%(channel)s app") % {
             "channel": conversation.channel.adapter.label
         }
+        if app:
+            label = app_words(app)
         return Kind("phone", label, "line", "native")
     return _KINDS.get(Source(message.source))
-
-
-# --- events --------------------------------------------------------------------------------------
-
-
-def _event(message: Message) -> tuple[str, str]:
-    """A line of the thread: what happened and an icon for it."""
-    extra = message.extra
-    who = message.author_name or gettext("Dexra")
-    name = str(extra.get("event", ""))
-    if name == "assigned":
-        return _assignment(message, who), "user-plus"
-    if name == "closed":
-        return gettext("%(who)s marked this as done") % {"who": who}, "check"
-    if name == "reopened":
-        return gettext("%(who)s opened this again") % {"who": who}, "undo"
-    if name == "action":
-        return action_line(message, who)
-    if name == "referral":
-        return _arrival(mapping(extra.get("raw"))), "link"
-    return gettext("The channel reported: %(what)s") % {
-        "what": name.replace("_", " ")
-    }, "info"
-
-
-def _assignment(message: Message, who: str) -> str:
-    to = str(message.extra.get("to", ""))
-    if not to:
-        return gettext("%(who)s gave this back to everybody") % {"who": who}
-    if to == message.author_name:
-        return gettext("%(who)s took this conversation") % {"who": who}
-    return gettext("%(who)s assigned this conversation to %(to)s") % {
-        "who": who,
-        "to": to,
-    }
-
-
-def _arrival(referral: Mapping[str, Any]) -> str:
-    ad = mapping(referral.get("ads_context_data")).get("ad_title")
-    if ad:
-        return gettext("Came from the ad “%(title)s”") % {"title": ad}
-    if referral.get("ref"):
-        return gettext("Came by the link “%(ref)s”") % {"ref": referral["ref"]}
-    return gettext("Came by a link or an ad")
