@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
 
 from django.utils.functional import Promise
 from django.utils.text import get_text_list
@@ -24,23 +23,12 @@ from inbox.channels import (
 )
 from inbox.errors import ContentInvalid
 from inbox.filetypes import HEAD_BYTES, sniff_type
+from inbox.media import SentFile
 from inbox.models import Channel
 
 MAX_FILES = 10
 MAX_NAME_CHARACTERS = 150
 MEGABYTE = 1024 * 1024
-
-
-class SentFile(Protocol):
-    """A file as a browser sends it; Django's File is one."""
-
-    name: str | None
-    size: int
-    file: IO[Any]
-
-    def read(self, size: int = ..., /) -> Any: ...
-
-    def seek(self, offset: int, /) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

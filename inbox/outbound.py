@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import mimetypes
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from django.core.files.base import File
 from django.db import transaction
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -20,6 +18,7 @@ from inbox.channels import (
     Card,
     OutgoingMedia,
     QuickReply,
+    SendError,
     TemplateUse,
 )
 from inbox.comment_rules import CommentAct, check_act
@@ -36,7 +35,7 @@ from inbox.errors import (
     StateForbids,
     ThreadHeld,
 )
-from inbox.media import drop_attachments
+from inbox.media import drop_attachments, store_upload
 from inbox.models import (
     Agent,
     Attachment,
@@ -255,25 +254,18 @@ def _reopen(conversation: Conversation) -> None:
 
 
 def _store_medium(message: Message, medium: Medium) -> None:
-    """A file of ours lies in our storage, under a name that tells nothing."""
+    """Raises ContentInvalid for a file that goes to nobody, StateForbids while the storage is away."""
     if isinstance(medium, OutgoingMedia):
         Attachment.objects.create(
             message=message, kind=medium.kind, remote_url=medium.url, title=medium.name
         )
         return
-    attachment = Attachment(
-        message=message,
-        kind=medium.kind,
-        mime_type=medium.mime_type,
-        size=medium.size,
-        title=medium.name,
-        state=Attachment.State.STORED,
-    )
-    ending = mimetypes.guess_extension(medium.mime_type) or ""
-    attachment.file.save(
-        f"{uuid.uuid4().hex}{ending}", cast("File[bytes]", medium.file), save=False
-    )
-    attachment.save()
+    try:
+        stored = store_upload(medium.file)
+    except SendError as error:
+        raise StateForbids(error.detail, param="attachments") from error
+    known = {"kind": medium.kind, "title": medium.name}
+    Attachment.objects.create(message=message, **stored.fields() | known)
 
 
 def _part_key(client_key: str, number: int) -> str | None:

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from inbox.api.authentication import holder_of
 from inbox.api.pagination import paginate
+from inbox.api.schema import page_of, problems
 from inbox.models import Conversation, Source
 
 
@@ -84,7 +85,7 @@ class ConversationList(APIView):
             OpenApiParameter("cursor", str),
             OpenApiParameter("include_total", bool),
         ],
-        responses=ConversationSerializer(many=True),
+        responses={200: page_of(ConversationSerializer), **problems(401, 422)},
     )
     def get(self, request: Request) -> Response:
         rows = Conversation.objects.visible_to(holder_of(request))

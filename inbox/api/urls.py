@@ -1,10 +1,12 @@
 from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
+from inbox.api import comments
 from inbox.api.conversations import ConversationList
 from inbox.api.errors import not_found
-from inbox.api.messages import MessageList
+from inbox.api.messages import MessageList, Reactions
 from inbox.api.schema import KeyScheme
+from inbox.api.templates import TemplateList
 
 app_name = "api"
 __all__ = ["KeyScheme", "urlpatterns"]  # importing the scheme is what registers it
@@ -14,6 +16,22 @@ urlpatterns: list[URLPattern] = [
         "conversations/<int:conversation_id>/messages",
         MessageList.as_view(),
         name="messages",
+    ),
+    path(
+        "messages/<slug:message_id>/reply",
+        comments.CommentReply.as_view(),
+        name="comment_reply",
+    ),
+    path("messages/<slug:message_id>/hide", comments.Hide.as_view(), name="hide"),
+    path("messages/<slug:message_id>/unhide", comments.Unhide.as_view(), name="unhide"),
+    path("messages/<slug:message_id>/like", comments.Like.as_view(), name="like"),
+    path("messages/<slug:message_id>/unlike", comments.Unlike.as_view(), name="unlike"),
+    path("messages/<slug:message_id>/delete", comments.Delete.as_view(), name="delete"),
+    path("messages/<slug:message_id>/reactions", Reactions.as_view(), name="reactions"),
+    path(
+        "channels/<slug:channel_id>/templates",
+        TemplateList.as_view(),
+        name="templates",
     ),
     path(
         "schema",
