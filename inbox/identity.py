@@ -13,9 +13,9 @@ from inbox.models import ChannelIdentity, Contact, Fetch
 def join_identity(identity: ChannelIdentity, person_id: str) -> None:
     """`identity` (who commented) is, by the channel's word, `person_id` in the inbox.
 
-    Both belong to one contact from now on: to that of `person_id` where there is one, which has
-    the conversations. A contact that nothing is left of points to the one it became. Safe to
-    run twice; waits for nobody who waits for us, as it takes no lock but those of the two.
+    Both belong to one contact from now on: to that of `person_id`, unless nobody has ever talked
+    with that one. A contact that nothing is left of points to the one it became. Safe to run
+    twice; takes no locks but those of the two, so that nobody waits in a circle.
     """
     if not person_id or identity.external_id == person_id:
         return
@@ -27,17 +27,13 @@ def join_identity(identity: ChannelIdentity, person_id: str) -> None:
         one.external_id: one for one in both.select_related("contact").order_by("pk")
     }
     commenter, person = found[identity.external_id], found[person_id]
-    former = commenter.contact
-    if former.pk != person.contact_id:
+    if commenter.contact_id == person.contact_id:
+        if is_new:
+            _tell(EventName.USER_UPDATED, person, fields=["identities"])
+    elif _is_bare(person.contact, but=person) and not person.conversations.exists():
+        _move(person, commenter.contact)
+    else:
         _move(commenter, person.contact)
-        if _is_bare(former):
-            former.merged_into = person.contact
-            former.save(update_fields=["merged_into"])
-            _tell(EventName.USER_MERGED, commenter, merged=former.public_id)
-        else:
-            _tell(EventName.USER_UPDATED, commenter, fields=["contact_id"])
-    elif is_new:
-        _tell(EventName.USER_UPDATED, person, fields=["identities"])
 
 
 def _add_person(identity: ChannelIdentity, person_id: str) -> bool:
@@ -62,18 +58,25 @@ def _add_person(identity: ChannelIdentity, person_id: str) -> bool:
     return added.contact_id == identity.contact_id
 
 
-def _move(commenter: ChannelIdentity, contact: Contact) -> None:
-    if not contact.name and commenter.name:
-        contact.name = commenter.name
+def _move(identity: ChannelIdentity, contact: Contact) -> None:
+    former = identity.contact
+    if not contact.name and former.name:
+        contact.name = former.name
         contact.save(update_fields=["name"])
-    commenter.contact = contact
-    commenter.save(update_fields=["contact"])
+    identity.contact = contact
+    identity.save(update_fields=["contact"])
+    if _is_bare(former, but=identity):
+        former.merged_into = contact
+        former.save(update_fields=["merged_into"])
+        _tell(EventName.USER_MERGED, identity, merged=former.public_id)
+    else:
+        _tell(EventName.USER_UPDATED, identity, fields=["contact_id"])
 
 
-def _is_bare(contact: Contact) -> bool:
+def _is_bare(contact: Contact, *, but: ChannelIdentity) -> bool:
     """Whether nothing else hangs on it: no identity, nothing that somebody told us or wrote."""
     told = (contact.email, contact.phone, contact.site_user_id, contact.attributes)
-    return not any(told) and not contact.identities.exists()
+    return not any(told) and not contact.identities.exclude(pk=but.pk).exists()
 
 
 def _tell(name: EventName, identity: ChannelIdentity, **details: object) -> None:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from inbox.delivery import message_of, reference_of, settle_sent
 from inbox.events import Event, EventName
+from inbox.identity import join_identity
 from inbox.inbound.batch import Batch, Key, Known, OpenSend, columns, execute
 from inbox.inbound.items import Arrival, Echo, InboundMessage
-from inbox.models import Message, MessageType
+from inbox.models import ChannelIdentity, Message, MessageType
 
 # By how much the channel's clock may be behind ours.
 CLOCKS_DIFFER = timedelta(minutes=1)
@@ -244,8 +245,11 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
             match = open_sends.take(arrival, identity_id, echo)
         if match is None:
             native.append((arrival, echo))
-        else:
-            matched.append((arrival, echo, match))
+            continue
+        matched.append((arrival, echo, match))
+        if key in batch.elsewhere:
+            answered = ChannelIdentity.objects.get(pk=match.identity_id)
+            join_identity(answered, echo.person_id)
     if times:
         rows = execute(LEARN_TIMES, *columns(sorted(times.items()), 2))
         for (conversation_id,) in rows:
