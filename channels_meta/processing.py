@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections import defaultdict
@@ -26,11 +25,12 @@ from django.utils.timezone import now
 
 from channels_meta.lanes import side_by_side
 from channels_meta.models import RawEvent
-from channels_meta.payloads import Parsed, load, parse
+from channels_meta.payloads import Parsed, parse
+from channels_meta.redaction import forget_messages, note_mentions
 from inbox.bell import ring, ring_after_commit
 from inbox.fetching import fetch_due
-from inbox.inbound import Arrival, InboundMessage, receive, take_turn
-from inbox.inbound.batch import Key, Known
+from inbox.inbound import Arrival, InboundMessage, Received, receive, take_turn
+from inbox.inbound.batch import Key
 from inbox.jsonb import dump
 from inbox.models import Channel
 
@@ -78,13 +78,6 @@ update channels_meta_rawevent r
   from json_to_recordset(%s) k(id bigint, state text, object text, outcomes jsonb, error text)
  where r.id = k.id
 """
-
-REDACT = """
-update channels_meta_rawevent r set body = k.body
-  from unnest(%s::bigint[], %s::bytea[]) k(id, body) where r.id = k.id
-"""
-
-BODIES = "select id, body from channels_meta_rawevent where id = any(%s)"
 
 
 @dataclass(slots=True)
@@ -140,9 +133,8 @@ def drain_once() -> int:
     rows = _claim()
     if not rows:
         return 0
-    updates = [update for row in rows for update in _read(row)]
-    erased = _store(_route(updates))
-    _redact(rows, erased)
+    routed = _route([update for row in rows for update in _read(row)])
+    _remember(routed, _store(routed))
     _mark(rows)
     return len(rows)
 
@@ -233,14 +225,12 @@ def _channel_of(
 Routed = tuple[Update, Arrival]
 
 
-def _store(routed: Sequence[Routed]) -> dict[Key, Known]:
+def _store(routed: Sequence[Routed]) -> list[Received]:
     """Everything of the claim, side by side where there is enough of it."""
     if len(routed) < WIDE:
         return _hand_over(routed)
-    erased: dict[Key, Known] = {}
-    for lane in side_by_side(routed, person_of=_person_of, store=_hand_over):
-        erased |= lane
-    return erased
+    lanes = side_by_side(routed, person_of=_person_of, store=_hand_over)
+    return [received for lane in lanes for received in lane]
 
 
 def _person_of(routed: Routed) -> str:
@@ -253,10 +243,10 @@ def _person_of(routed: Routed) -> str:
     return "" if is_comment else getattr(item, "person_id", "")
 
 
-def _hand_over(routed: Sequence[Routed]) -> dict[Key, Known]:
+def _hand_over(routed: Sequence[Routed]) -> list[Received]:
     """Give everything to the inbox; halve what it refuses until the poison stands alone."""
     if not routed:
-        return {}
+        return []
     try:
         received = receive([arrival for _, arrival in routed], has_turn=True)
     except (*POISON, OperationalError) as error:
@@ -265,12 +255,12 @@ def _hand_over(routed: Sequence[Routed]) -> dict[Key, Known]:
         if len(routed) == 1:
             logger.exception("drain.poison raw_event=%s", routed[0][0].row.id)
             routed[0][0].fail(f"{type(error).__name__}: {error}")
-            return {}
+            return []
         middle = len(routed) // 2
-        return _hand_over(routed[:middle]) | _hand_over(routed[middle:])
+        return _hand_over(routed[:middle]) + _hand_over(routed[middle:])
     if received.asks:
         ring_after_commit(fetch_due)
-    return received.erased
+    return [received]
 
 
 def is_poison(error: Exception) -> bool:
@@ -294,62 +284,19 @@ def _mark(rows: Sequence[Journalled]) -> None:
         cursor.execute(MARK, [dump(table)])
 
 
-# --- forget --------------------------------------------------------------------------------------
+def _remember(routed: Sequence[Routed], lanes: Sequence[Received]) -> None:
+    """Where else a message is told of; then forget what must not be kept, repeats included."""
+    note_mentions(mention for received in lanes for mention in received.mentions)
+    erased = {key for received in lanes for key in received.erased}
+    if erased:
+        rows = [
+            update.row.id for update, arrival in routed if _key_of(arrival) in erased
+        ]
+        forget_messages(erased, rows)
 
 
-def _redact(rows: Sequence[Journalled], erased: dict[Key, Known]) -> None:
-    """Take what was unsent out of the journal: the row it came with, and repeats in this claim."""
-    if not erased:
-        return
-    mids = {external_id for _, external_id in erased}
-    bodies = {row.id: row.body for row in rows}
-    elsewhere = {k.raw_event_id for k in erased.values() if k.raw_event_id} - set(
-        bodies
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(BODIES, [sorted(elsewhere)])
-        bodies |= {row_id: bytes(body) for row_id, body in cursor.fetchall()}
-        changed = {
-            row_id: without
-            for row_id, body in bodies.items()
-            if (without := redacted(body, mids)) is not None
-        }
-        if changed:
-            cursor.execute(REDACT, [list(changed), list(changed.values())])
-
-
-def redacted(body: bytes, mids: set[str]) -> bytes | None:
-    """The body without the content of these messages; None if it has none of them."""
-    try:
-        data = load(body)
-    except ValueError:
-        return None
-    found = _blank(data, mids)
-    return json.dumps(data).encode() if found else None
-
-
-# What identifies a message stays, so that a replay knows its tombstone.
-_KEPT_KEYS = {"mid", "id", "comment_id", "post_id", "is_echo", "is_deleted", "num_edit", "from",
-              "item", "verb", "created_time", "app_id", "action"}  # fmt: skip
-
-
-def _blank(value: Any, mids: set[str]) -> bool:
-    """Empty every object that is one of these messages, in place."""
-    if isinstance(value, list):
-        blanked = [_blank(part, mids) for part in value]
-        return any(blanked)
-    if not isinstance(value, dict):
-        return False
-    names = {
-        str(value.get(key)) for key in ("mid", "id", "comment_id") if value.get(key)
-    }
-    if names & mids and not _KEPT_KEYS.issuperset(value):
-        for key in set(value) - _KEPT_KEYS:
-            del value[key]
-        value["is_redacted"] = True
-        return True
-    blanked = [_blank(part, mids) for part in value.values()]
-    return any(blanked)
+def _key_of(arrival: Arrival) -> Key:
+    return arrival.channel_id, getattr(arrival.item, "external_id", "")
 
 
 # --- keep and replay -------------------------------------------------------------------------------
