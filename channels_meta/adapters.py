@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -112,6 +113,9 @@ class MetaAdapter:
     returns_reference: bool
     # What uploads have to name where a Page uploads for something else.
     platform = ""
+
+    def health_url(self, channel: Channel) -> str:
+        return reverse("channels_meta:channel", args=[channel.pk])
 
     def abilities(self, channel: Channel) -> frozenset[Ability]:
         raise NotImplementedError

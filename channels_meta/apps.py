@@ -7,11 +7,12 @@ class ChannelsMetaConfig(AppConfig):
     verbose_name = _("Instagram and Messenger")
 
     def ready(self) -> None:
-        from channels_meta import redaction
+        from channels_meta import incidents, redaction
         from channels_meta.adapters import InstagramAdapter, MessengerAdapter
         from inbox import channels, events
 
         channels.register(InstagramAdapter())
         channels.register(MessengerAdapter())
+        events.emitted.connect(incidents.notice_events, dispatch_uid="incidents")
         events.erased.connect(redaction.queue_messages, dispatch_uid="journal.erase")
         events.register_keeper("journal", redaction.forget_person)

@@ -117,7 +117,7 @@ def _sharing(credential: Credential) -> Any:
     same = Credential.objects.filter(
         node_id=credential.node_id, flavour=credential.flavour
     )
-    return same.exclude(pk=credential.pk)
+    return same.exclude(pk=credential.pk).defer("access_token")
 
 
 def missing_fields(wanted: Iterable[str], fields: Collection[str]) -> list[str]:
@@ -175,8 +175,8 @@ def _post(client: GraphClient, credential: Credential, fields: Sequence[str]) ->
         raise SendError(ErrorClass.BAD_REQUEST, REFUSED, code="no_fields")
     answer = client.post(
         f"{credential.node_id}/subscribed_apps",
+        params={"subscribed_fields": ",".join(fields)},
         is_repeatable=True,
-        subscribed_fields=",".join(fields),
     )
     if not is_success(answer):
         raise SendError(ErrorClass.BAD_REQUEST, REFUSED, code="not_subscribed")

@@ -1,5 +1,20 @@
 """Every Celery task of this app, for Celery's discovery. Nobody imports this."""
 
 from channels_meta.processing import drain, purge_raw_events
+from channels_meta.upkeep import (
+    look_after,
+    mail_incidents,
+    purge_logins,
+    replay_unrouted,
+    ring_due,
+)
 
-__all__ = ["drain", "purge_raw_events"]
+__all__ = [
+    "drain",
+    "look_after",
+    "mail_incidents",
+    "purge_logins",
+    "purge_raw_events",
+    "replay_unrouted",
+    "ring_due",
+]

@@ -241,6 +241,13 @@ def client_for(token: str, flavour: str) -> GraphClient:
     return GraphClient.for_token(login_hosts().facebook_graph, token)
 
 
+def facebook_host(credential: Credential) -> str:
+    """Where the app itself is asked about, whichever login connected the account."""
+    if credential.flavour == INSTAGRAM or not credential.graph_base_url:
+        return login_hosts().facebook_graph
+    return credential.graph_base_url
+
+
 def _in_seconds(value: Any) -> datetime | None:
     """The end of something that lasts `expires_in` seconds; Meta leaves it out for "never"."""
     try:

@@ -11,6 +11,7 @@ import logging
 from datetime import datetime, timedelta
 
 from celery import shared_task
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
@@ -74,13 +75,20 @@ def look_after(credential_id: int) -> None:
     for step in (refresh_token, check_token, restore_subscription):
         try:
             step(credential)
-        except SendError as error:
+        except (SendError, InvalidToken) as problem:
+            error = problem if isinstance(problem, SendError) else _unreadable()
             take_refusal(credential.channel, error)
             if error.error_class in _ENDS_THE_ROUND:
                 break
     watch_expiry(credential)
     watch_silence(credential.channel)
     Credential.objects.filter(pk=credential_id).update(due_at=now() + EVERY)
+
+
+def _unreadable() -> SendError:
+    """The encryption keys have changed: for the account that is as good as no token."""
+    detail = _("The stored token cannot be read with the present encryption keys.")
+    return SendError(ErrorClass.RECONNECT, detail, code="token_unreadable")
 
 
 # Further calls would be refused too, or make it worse.
@@ -98,7 +106,8 @@ def _claim(credential_id: int) -> Credential | None:
     ).update(due_at=moment + LEASE)
     if not claimed:
         return None
-    return Credential.objects.select_related("channel").get(pk=credential_id)
+    credentials = Credential.objects.select_related("channel").defer("access_token")
+    return credentials.get(pk=credential_id)
 
 
 def take_refusal(channel: Channel, error: SendError) -> None:

@@ -334,6 +334,9 @@ CELERY_BEAT_SCHEDULE = {
             ("inbox.history.run_imports", 10),
             ("inbox.history.check_channels", 300),
             ("inbox.fetching.refresh_profiles", 3600),
+            ("channels_meta.upkeep.ring_due", 60),
+            ("channels_meta.upkeep.mail_incidents", 60),
+            ("channels_meta.upkeep.purge_logins", 600),
         )
     },
     **{

@@ -495,6 +495,10 @@ class ChannelAdapter(Protocol):
         """Where a person opens this conversation in the channel's own app."""
         ...
 
+    def health_url(self, channel: Channel) -> str:
+        """The page on which an admin sees how the account is, and mends it."""
+        ...
+
 
 _adapters: dict[str, ChannelAdapter] = {}
 

@@ -138,3 +138,6 @@ class FakeAdapter:
 
     def native_url(self, channel: Channel, recipient_id: str) -> str:
         return "https://fake.example/inbox"
+
+    def health_url(self, channel: Channel) -> str:
+        return f"/fake/{channel.pk}/"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
 from django.utils.timezone import now
@@ -55,16 +56,14 @@ class Connected:
 
 def known_channel(offer: Offer) -> Channel | None:
     """One external account is one channel, by whichever login it comes."""
-    channels = Channel.objects.select_related("meta")
+    channels = Channel.objects.select_related("meta").defer("meta__access_token")
     return channels.filter(kind=offer.kind, external_id=offer.external_id).first()
 
 
-def moves(channel: Channel, offer: Offer, flavour: str) -> bool:
+def moves(credential: Credential | None, offer: Offer, flavour: str) -> bool:
     """Whether the account would be spoken for in another way than now: by the other login, or
     through another Page."""
-    try:
-        credential = channel.meta
-    except Credential.DoesNotExist:
+    if credential is None:
         return False
     return credential.flavour != flavour or credential.node_id != offer.node_id
 
@@ -101,7 +100,7 @@ def connect_account(
 
 def _own_token(offer: Offer, login: Login) -> str:
     """Pages, and Instagram accounts behind them, are spoken for with the Page's own token."""
-    if login.flavour == INSTAGRAM:
+    if login.flavour == INSTAGRAM or offer.has_own_token:
         return login.token
     return page_token(login.token, offer.node_id)
 
@@ -119,9 +118,11 @@ def _store(
             "is_sandbox": settings.SANDBOX,
         },
     )
-    old = Credential.objects.filter(channel=channel).first()
-    is_move = old is not None and moves(channel, offer, login.flavour)
-    before = copy.copy(old) if is_move else None
+    credential = (
+        Credential.objects.defer("access_token").filter(channel=channel).first()
+    )
+    is_move = moves(credential, offer, login.flavour)
+    before = copy.copy(credential) if is_move else None
     channel.username = offer.username[:100]
     channel.status = Channel.Status.ACTIVE
     channel.status_reason = ""
@@ -130,9 +131,10 @@ def _store(
     channel.last_error_at = None
     channel.features = sorted({*channel.features, *features})
     channel.save()
-    credential, _created = Credential.objects.update_or_create(
-        channel=channel, defaults=_credential_fields(offer, login, token)
-    )
+    credential = credential or Credential(channel=channel)
+    for name, value in _credential_fields(offer, login, token).items():
+        setattr(credential, name, value)
+    credential.save()
     channel.meta = credential
     close_incidents(channel.pk)
     _tell(channel, "connected" if is_new else "moved" if is_move else "reconnected")
@@ -183,10 +185,29 @@ def _let_go(credential: Credential) -> None:
     """Meta stops reporting by the old way; if it cannot be told any more, that way is dead."""
     try:
         subscriptions.unsubscribe(credential)
-    except SendError as error:
+    except (SendError, InvalidToken) as error:
+        reason = error.code if isinstance(error, SendError) else "token_unreadable"
         logger.info(
-            "connect.not_let_go channel=%s code=%s", credential.channel_id, error.code
+            "connect.not_let_go channel=%s code=%s", credential.channel_id, reason
         )
+
+
+def revive(channel: Channel) -> None:
+    """An account that had stopped has proved to work: its replies go out again."""
+    with transaction.atomic():
+        back = Channel.objects.filter(
+            pk=channel.pk, status=Channel.Status.NEEDS_REAUTH
+        ).update(
+            status=Channel.Status.ACTIVE,
+            status_reason="",
+            last_error="",
+            last_error_code="",
+            last_error_at=None,
+        )
+        if back:
+            channel.refresh_from_db()
+            _tell(channel, "works_again")
+            ring_after_commit(ring_due)
 
 
 # --- let go --------------------------------------------------------------------------------------
@@ -194,7 +215,9 @@ def _let_go(credential: Credential) -> None:
 
 def disconnect_account(channel: Channel, *, by: Agent) -> None:
     """Meta reports nothing any more, the token is deleted; conversations and history stay."""
-    credential = Credential.objects.filter(channel=channel).first()
+    credential = (
+        Credential.objects.defer("access_token").filter(channel=channel).first()
+    )
     if credential is not None:
         credential.channel = channel
         _let_go(credential)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from channels_meta.connect.problems import problem_of
@@ -26,6 +26,7 @@ class Offer:
 
     external_id: "" where there is no account (a Page without Instagram). problem: a key of
     PROBLEMS, "" if it can be connected; missing: the permissions or tasks it is about.
+    has_own_token: the login's token is this account's own (one typed in by hand).
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Offer:
     problem: str = ""
     missing: list[str] = field(default_factory=list)
     error_code: str = ""
+    has_own_token: bool = False
 
     @property
     def key(self) -> str:
@@ -69,6 +71,15 @@ def find_accounts(flavour: str, grant: Grant) -> tuple[str, list[Offer]]:
     end = time.monotonic() + LOOKING_SECONDS
     offers = [offer for page in pages for offer in _offers_of(page, grant, end)]
     return grant.user_id, offers
+
+
+def find_accounts_of_page(grant: Grant) -> list[Offer]:
+    """By the token of a Page itself: that Page, and its Instagram account. Raises SendError."""
+    me = client_for(grant.token, FACEBOOK).get("me", fields="id,name")
+    page = _read_page({**me, "access_token": grant.token})
+    end = time.monotonic() + LOOKING_SECONDS
+    offers = _offers_of(page, grant, end)
+    return [replace(offer, has_own_token=True) for offer in offers]
 
 
 def page_token(grant_token: str, page_id: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -19,11 +21,16 @@ from django.utils.timezone import now
 
 from channels_meta import tokens
 from channels_meta.connect.accounts import Connected, Login, connect_account
-from channels_meta.connect.discovery import Offer, find_accounts
+from channels_meta.connect.discovery import (
+    Offer,
+    find_accounts,
+    find_accounts_of_page,
+)
 from channels_meta.connect.problems import problem_of
+from channels_meta.errors import RECONNECT
 from channels_meta.hosts import login_hosts
 from channels_meta.models import LoginAttempt
-from channels_meta.scopes import INSTAGRAM, scopes_of
+from channels_meta.scopes import FACEBOOK, INSTAGRAM, scopes_of
 from channels_meta.tokens import Grant
 from inbox.channels import ErrorClass, SendError
 from inbox.models import Agent, Channel
@@ -31,6 +38,8 @@ from inbox.models import Agent, Channel
 LOGIN_LASTS = timedelta(minutes=15)
 # How long what a login offered may be chosen from.
 CHOICE_LASTS = timedelta(hours=1)
+# One page's worth of waiting, for somebody who connects many accounts at once.
+CONNECTING_SECONDS = 25
 SESSION_KEY = "meta_logins"
 # Logins that one browser may have under way: tabs.
 MAX_LOGINS = 5
@@ -94,7 +103,8 @@ def dialog_url(flavour: str, state: str, *, asks_again: bool) -> str:
 
 def redirect_uri(flavour: str) -> str:
     """Where Meta sends people back to: has to be entered in the App Dashboard, letter by letter."""
-    return settings.PUBLIC_URL + reverse("channels_meta:returned", args=[flavour])
+    path = reverse("channels_meta:returned", args=[flavour])
+    return f"{settings.PUBLIC_URL}{path}"
 
 
 # --- back ----------------------------------------------------------------------------------------
@@ -162,17 +172,25 @@ def _problem_of_exchange(error: SendError) -> str:
 
 
 def take_grant(attempt: LoginAttempt, grant: Grant) -> LoginAttempt:
-    """Store what the login offers; its token waits, encrypted, until somebody has chosen."""
+    """Store what the login offers, or why it offers nothing."""
+    try:
+        user_id, offers = find_accounts(attempt.flavour, grant)
+    except SendError as error:
+        return _failed(attempt, problem_of(error), error.code)
+    return _offered(attempt, grant, user_id, offers)
+
+
+def _offered(
+    attempt: LoginAttempt, grant: Grant, user_id: str, offers: Sequence[Offer]
+) -> LoginAttempt:
+    """The token waits, encrypted, until somebody has chosen."""
+    if not offers:
+        return _failed(attempt, "no_pages")
     attempt.access_token = grant.token
     attempt.scopes = list(grant.scopes)
     attempt.token_expires_at = grant.expires_at
-    try:
-        attempt.user_id, offers = find_accounts(attempt.flavour, grant)
-    except SendError as error:
-        return _failed(attempt, problem_of(error), error.code)
+    attempt.user_id = user_id[:100]
     attempt.accounts = [offer.as_json() for offer in offers]
-    if not offers:
-        return _failed(attempt, "no_pages")
     attempt.save()
     return attempt
 
@@ -181,6 +199,52 @@ def _failed(attempt: LoginAttempt, problem: str, code: str = "") -> LoginAttempt
     attempt.failure, attempt.error_code = problem, code[:40]
     attempt.access_token = ""
     attempt.save()
+    return attempt
+
+
+def take_token(flavour: str, token: str, *, agent: Agent) -> LoginAttempt:
+    """A login without a login: a token that somebody made elsewhere and typed in."""
+    attempt = LoginAttempt.objects.create(
+        state=secrets.token_urlsafe(32), flavour=flavour, agent=agent, used_at=now()
+    )
+    if flavour == INSTAGRAM:
+        return _told_by_hand(take_grant(attempt, Grant(token)))
+    try:
+        grant, is_page = _grant_of(token)
+        if is_page:
+            offers = find_accounts_of_page(grant)
+            return _offered(attempt, grant, grant.user_id, offers)
+    except SendError as error:
+        return _told_by_hand(_failed(attempt, problem_of(error), error.code))
+    return _told_by_hand(take_grant(attempt, grant))
+
+
+def _grant_of(token: str) -> tuple[Grant, bool]:
+    """What a token of Facebook is, and whether a Page's. Raises SendError.
+
+    Without the app's id and secret nobody can ask; then it is taken for a Page's.
+    """
+    if not tokens.app_of(FACEBOOK).is_known:
+        return Grant(token), True
+    facts = tokens.inspect(token)
+    if not facts.is_valid:
+        raise SendError(ErrorClass.RECONNECT, RECONNECT, code=facts.error_code or "190")
+    grant = Grant(
+        token=token,
+        user_id=facts.user_id,
+        scopes=facts.scopes,
+        expires_at=facts.expires_at,
+        pages=facts.pages,
+    )
+    return grant, facts.kind == "PAGE"
+
+
+def _told_by_hand(attempt: LoginAttempt) -> LoginAttempt:
+    """Whoever typed a token in did not sign in: the words are others."""
+    words = {"token_dead": "token_refused", "other": "token_refused"}
+    if attempt.failure in words:
+        attempt.failure = words[attempt.failure]
+        attempt.save(update_fields=["failure"])
     return attempt
 
 
@@ -204,8 +268,11 @@ def may_choose(attempt: LoginAttempt) -> bool:
 def connect_chosen(
     attempt: LoginAttempt, keys: set[str], *, features: list[str]
 ) -> list[Connected]:
-    """Connect what was chosen, one after the other; what became of each is kept with the login,
-    whose token is forgotten."""
+    """Connect what was chosen, one after the other; what became of each is kept with the login.
+
+    Its token is forgotten once nothing is left to choose, or an hour later (upkeep). What there
+    was no time for stays to be chosen.
+    """
     login = Login(
         flavour=attempt.flavour,
         token=attempt.access_token,
@@ -213,14 +280,16 @@ def connect_chosen(
         scopes=tuple(attempt.scopes),
         expires_at=attempt.token_expires_at,
     )
+    end = time.monotonic() + CONNECTING_SECONDS
     outcomes = []
     for entry, offer in zip(attempt.accounts, offers_of(attempt), strict=True):
-        if offer.key not in keys or offer.problem:
+        if offer.key not in keys or offer.problem or time.monotonic() > end:
             continue
         outcome = connect_account(offer, login, features=features)
         entry["connected"] = outcome.channel.pk if outcome.channel else None
         entry["outcome"], entry["outcome_code"] = outcome.problem, outcome.error_code
         outcomes.append(outcome)
-    attempt.access_token = ""
+    if all(one.get("connected") for one in attempt.accounts if not one["problem"]):
+        attempt.access_token = ""
     attempt.save(update_fields=["accounts", "access_token"])
     return outcomes
