@@ -6,7 +6,16 @@ from inbox.admin import (
     channels,
     contacts,
     conversations,
+    fetches,
     messages,
 )
 
-__all__ = ["agents", "api_keys", "channels", "contacts", "conversations", "messages"]
+__all__ = [
+    "agents",
+    "api_keys",
+    "channels",
+    "contacts",
+    "conversations",
+    "fetches",
+    "messages",
+]

@@ -1,6 +1,13 @@
 from django.urls import URLPattern, path
 
-from inbox.pages import actions, comments, conversations, downloads, messages
+from inbox.pages import (
+    actions,
+    comments,
+    conversations,
+    downloads,
+    history,
+    messages,
+)
 
 app_name = "inbox"
 urlpatterns: list[URLPattern] = [
@@ -25,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("files/<int:pk>/<str:name>", downloads.show_file, name="file"),
     path("thumbnails/<int:pk>", downloads.show_thumbnail, name="thumbnail"),
     path("avatars/<int:pk>", downloads.show_avatar, name="avatar"),
+    path("channels/<int:pk>/import/", history.import_progress, name="import_progress"),
     path("<slug:view>/", conversations.list_conversations, name="list"),
     path("<slug:view>/rows/", conversations.refresh_rows, name="rows"),
     path(
