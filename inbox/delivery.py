@@ -322,8 +322,10 @@ def _wait_for_holder(message: Message, error: SendError) -> None:
 
 def _use_up_comment(message: Message) -> None:
     """Nobody else is to try: the channel takes no private answer to this comment."""
-    comment = Message.objects.select_for_update().filter(pk=message.reply_to_id).first()
-    if comment is None or comment.deleted_at:
+    if message.reply_to is None:
+        return
+    comment = Message.objects.select_for_update().get(pk=message.reply_to.pk)
+    if comment.deleted_at:
         return
     facts = dict(comment.extra.get("comment") or {}) | {"can_reply_privately": False}
     comment.extra = {**comment.extra, "comment": facts}

@@ -6,14 +6,12 @@ import hashlib
 import hmac
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import responses
 
-from channels_meta.errors import ERRORS, parse_error
 from channels_meta.graph import GraphClient
 from inbox.channels import (
     ErrorClass,
@@ -26,7 +24,6 @@ from inbox.models import Channel
 from tests.conftest import INSTAGRAM_ID, PAGE_ID
 
 pytestmark = pytest.mark.django_db
-SAMPLES = Path(__file__).parent / "samples"
 PAGE_URL = f"https://graph.facebook.com/v26.0/{PAGE_ID}/messages"
 INSTAGRAM_URL = f"https://graph.instagram.com/v26.0/{INSTAGRAM_ID}/messages"
 ACCEPTED = {"recipient_id": "7701", "message_id": "m_C3"}
@@ -113,56 +110,6 @@ def test_a_late_reply_of_a_person_carries_the_human_agent_tag(
 
     body = json.loads(sent.calls[0].request.body or "")
     assert (body["messaging_type"], body["tag"]) == ("MESSAGE_TAG", "HUMAN_AGENT")
-
-
-# The rows that a support inbox meets, with what each must mean.
-MEANINGS = [
-    (10, 2018278, 400, ErrorClass.WINDOW_CLOSED),
-    (10, 2534022, 403, ErrorClass.WINDOW_CLOSED),
-    (10, 2018108, 400, ErrorClass.UNAVAILABLE),
-    (10, None, 403, ErrorClass.PERMISSION),
-    (10, 1893063, 400, ErrorClass.POLICY),
-    (200, 1545041, 403, ErrorClass.UNAVAILABLE),
-    (200, 2534041, 403, ErrorClass.RECONNECT),
-    (230, None, 403, ErrorClass.PERMISSION),
-    (551, 1545041, 400, ErrorClass.UNAVAILABLE),
-    (190, 463, 401, ErrorClass.RECONNECT),
-    (190, 9999, 400, ErrorClass.RECONNECT),
-    (1, 1357046, 500, ErrorClass.UNCERTAIN),
-    (1, None, 500, ErrorClass.TRANSIENT),
-    (2, None, 503, ErrorClass.TRANSIENT),
-    (4, 2018022, 400, ErrorClass.THROTTLED),
-    (613, None, 429, ErrorClass.THROTTLED),
-    (613, 2018338, 400, ErrorClass.POLICY),
-    (80006, None, 400, ErrorClass.THROTTLED),
-    (368, 1390008, 400, ErrorClass.POLICY),
-    (100, 2018001, 400, ErrorClass.UNAVAILABLE),
-    (100, 33, 400, ErrorClass.GONE),
-    (100, None, 400, ErrorClass.BAD_REQUEST),
-    (100, 2018109, 400, ErrorClass.BAD_REQUEST),
-    (9_876_543, None, 400, ErrorClass.BAD_REQUEST),
-]
-
-
-@pytest.mark.parametrize(("code", "subcode", "http", "meaning"), MEANINGS)
-@responses.activate
-def test_codes_decide_what_an_error_means(
-    messenger: Channel, code: int, subcode: int | None, http: int, meaning: ErrorClass
-) -> None:
-    error = {
-        "message": "Refusé : le délai est dépassé",
-        "type": "OAuthException",
-        "code": code,
-    }
-    if subcode:
-        error["error_subcode"] = subcode
-    responses.post(PAGE_URL, json={"error": error}, status=http)
-
-    refusal = refused(messenger)
-
-    assert refusal.error_class is meaning
-    assert refusal.code == "/".join(str(part) for part in (code, subcode) if part)
-    assert str(refusal.detail)
 
 
 @pytest.mark.parametrize(("http", "meaning"), [(500, ErrorClass.UNCERTAIN), (502, ErrorClass.UNCERTAIN),
@@ -254,18 +201,3 @@ def test_no_token_is_ever_stored_plain(messenger: Channel) -> None:
 
     assert "token-of-tests" not in stored
     assert GraphClient(messenger.meta)
-
-
-@pytest.mark.parametrize(
-    "path", sorted(SAMPLES.glob("error-*.json")), ids=lambda path: path.stem
-)
-def test_every_recorded_error_is_read(path: Path) -> None:
-    error = parse_error(json.loads(path.read_text()))
-
-    assert error is not None
-    assert error.code is not None
-    assert str(error.row(400).sentence)
-
-
-def test_every_row_of_the_table_has_a_sentence() -> None:
-    assert all(str(row.sentence).endswith(".") for row in ERRORS.values())
