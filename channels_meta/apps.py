@@ -9,10 +9,18 @@ class ChannelsMetaConfig(AppConfig):
     def ready(self) -> None:
         from channels_meta import incidents, redaction
         from channels_meta.adapters import InstagramAdapter, MessengerAdapter
-        from inbox import channels, events
+        from inbox import channels, events, site
 
         channels.register(InstagramAdapter())
         channels.register(MessengerAdapter())
         events.emitted.connect(incidents.notice_events, dispatch_uid="incidents")
+        site.add_place(
+            site.Place(
+                label=_("Channels"),
+                icon="plug",
+                route="channels_meta:accounts",
+                permissions=("inbox.change_channel", "channels_meta.change_credential"),
+            )
+        )
         events.erased.connect(redaction.queue_messages, dispatch_uid="journal.erase")
         events.register_keeper("journal", redaction.forget_person)

@@ -29,6 +29,24 @@ class RailItem:
     is_below: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere to go that another app serves. route: its name for `reverse`."""
+
+    label: str | Promise
+    icon: str
+    route: str
+    permissions: tuple[str, ...]
+
+
+_places: list[Place] = []
+
+
+def add_place(place: Place) -> None:
+    """Show it on the rail, and in the admin's index, to whoever may go there."""
+    _places.append(place)
+
+
 class DexraAdminSite(AdminSite):
     site_header = "Dexra"
     site_title = "Dexra"
@@ -47,19 +65,27 @@ class DexraAdminSite(AdminSite):
             if app["app_label"] == "inbox" and request.user.has_perm(
                 "inbox.view_conversation"
             ):
-                app["models"].insert(0, self._inbox_entry())
+                url = reverse("inbox:list", args=["mine"])
+                places = [
+                    self._entry(place.label, reverse(place.route))
+                    for place in self._places_of(request)
+                ]
+                app["models"][:0] = [self._entry(_("Open the inbox"), url), *places]
         return apps
 
-    def _inbox_entry(self) -> dict[str, Any]:
+    def _entry(self, name: str | Promise, url: str) -> dict[str, Any]:
         return {
             "model": None,
-            "name": _("Open the inbox"),
+            "name": name,
             "object_name": "Inbox",
             "perms": {"add": False, "change": False, "delete": False, "view": True},
-            "admin_url": reverse("inbox:list", args=["mine"]),
+            "admin_url": url,
             "add_url": None,
             "view_only": True,
         }
+
+    def _places_of(self, request: HttpRequest) -> list[Place]:
+        return [p for p in _places if request.user.has_perms(p.permissions)]
 
     def rail_context(self, request: HttpRequest) -> dict[str, Any]:
         """What the rail shows, on the pages of the inbox and of the admin alike."""
@@ -82,6 +108,9 @@ class DexraAdminSite(AdminSite):
             items.append(self._item(path, _("Inbox"), "inbox", reverse("inbox:home")))
             if settings.SANDBOX:
                 items.append(self._item(path, _("Sandbox"), "phone", SANDBOX_URL))
+        for place in self._places_of(request):
+            url = reverse(place.route)
+            items.append(self._item(path, place.label, place.icon, url, is_below=True))
         settings_url = reverse("admin:index")
         items.append(
             self._item(path, _("Settings"), "gear", settings_url, is_below=True)

@@ -129,6 +129,7 @@ def _store(
     channel.blocked_until = None
     channel.last_error = channel.last_error_code = ""
     channel.last_error_at = None
+    channel.is_retired = False
     channel.features = sorted({*channel.features, *features})
     channel.save()
     credential = credential or Credential(channel=channel)
@@ -227,5 +228,8 @@ def disconnect_account(channel: Channel, *, by: Agent) -> None:
         channel.status = Channel.Status.DISCONNECTED
         channel.status_reason = _("Disconnected by %(agent)s.") % {"agent": by.name}
         channel.blocked_until = None
-        channel.save(update_fields=["status", "status_reason", "blocked_until"])
+        channel.is_retired = True
+        channel.save(
+            update_fields=["status", "status_reason", "blocked_until", "is_retired"]
+        )
         _tell(channel, "disconnected")

@@ -73,6 +73,10 @@ class Channel(models.Model):
             "platform until it stops serving them. Stories are never copied."
         ),
     )
+    # Disconnected by an admin who meant it: nobody needs to be alarmed.
+    is_retired = models.BooleanField(
+        _("disconnected on purpose"), default=False, db_default=False, editable=False
+    )
     is_sandbox = models.BooleanField(_("sandbox"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from inbox.models import Agent, Channel
@@ -21,30 +20,43 @@ class Banner:
     action: str = ""
 
 
-# The worst first: one is shown at a time.
-_SEVERITY = (Channel.Status.DISCONNECTED, Channel.Status.NEEDS_REAUTH)
-
-
 def channel_banner(channels: Iterable[Channel], agent: Agent) -> Banner | None:
     """Names the account that needs an admin most; None if all are well."""
-    troubled = [channel for channel in channels if channel.status in _SEVERITY]
+    troubled = [(rank, channel) for channel in channels if (rank := _rank(channel))]
     if not troubled:
         return None
-    channel = min(troubled, key=lambda one: _SEVERITY.index(Channel.Status(one.status)))
+    _worst, channel = max(troubled, key=lambda one: one[0])
+    tone, title, text, action = _words(channel)
+    may_mend = agent.has_perm("inbox.change_channel")
+    return Banner(
+        tone=tone,
+        icon="plug" if tone == "bad" else "warn",
+        title=title % {"account": channel.name, "channel": channel.adapter.label},
+        text=text,
+        url=channel.adapter.health_url(channel) if may_mend else "",
+        action=action,
+    )
+
+
+def _rank(channel: Channel) -> int:
+    """How much it needs somebody; 0 for an account that is well."""
+    if channel.status == Channel.Status.DISCONNECTED:
+        return 0 if channel.is_retired else 3
+    if channel.status == Channel.Status.NEEDS_REAUTH:
+        return 2
+    # A working account has a reason only if something is to be said about it.
+    return int(channel.status == Channel.Status.ACTIVE and bool(channel.status_reason))
+
+
+def _words(channel: Channel) -> tuple[str, str, str, str]:
+    """Tone, title, text, and what the button says."""
     if channel.status == Channel.Status.DISCONNECTED:
         title = _("%(account)s on %(channel)s is disconnected.")
         text = _("New messages are not arriving, and nothing can be sent from it.")
-    else:
+        return "bad", title, text, _("Reconnect")
+    if channel.status == Channel.Status.NEEDS_REAUTH:
         title = _("%(account)s on %(channel)s needs to be reconnected.")
         text = channel.status_reason or _("Replies wait in the queue until then.")
-    may_mend = agent.has_perm("inbox.change_channel")
-    return Banner(
-        tone="bad",
-        icon="plug",
-        title=title % {"account": channel.name, "channel": channel.adapter.label},
-        text=text,
-        url=reverse("admin:inbox_channel_change", args=[channel.pk])
-        if may_mend
-        else "",
-        action=_("Look into it"),
-    )
+        return "bad", title, text, _("Reconnect")
+    title = _("%(account)s on %(channel)s needs attention.")
+    return "warn", title, channel.status_reason, _("Look into it")
