@@ -7,6 +7,7 @@ so one whose answer was lost is simply tried again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from celery import shared_task
@@ -313,8 +314,8 @@ def _succeed(action: ChannelAction, conversation: Conversation) -> None:
     action.status = ChannelAction.Status.DONE
     action.error_class = action.error_code = action.error_detail = ""
     kind = ActionKind(action.kind)
-    if kind in {ActionKind.REACT, ActionKind.UNREACT}:
-        _keep_reaction(action)
+    if action.message and kind in {ActionKind.REACT, ActionKind.UNREACT}:
+        _keep_reaction(action, action.message)
         return
     if kind is ActionKind.TAKE_OVER:
         Conversation.objects.filter(pk=conversation.pk).update(held_by="")
@@ -330,19 +331,20 @@ def _succeed(action: ChannelAction, conversation: Conversation) -> None:
     details = {"change": DONE_WORDS[kind]}
     if action.message_id:
         details["message_id"] = f"MSG_{action.message_id}"
-    emit([_event(action, EventName.CONVERSATION_UPDATED, **details)])
+    emit([_event(action, EventName.CONVERSATION_UPDATED, details)])
 
 
-def _keep_reaction(action: ChannelAction) -> None:
+def _keep_reaction(action: ChannelAction, message: Message) -> None:
     """Ours: the actor is the account itself."""
     moment = now()
     Reaction.objects.update_or_create(
-        message_id=action.message_id,
+        message=message,
         actor=action.channel.external_id,
         defaults={"emoji": action.value, "reacted_at": moment},
     )
     done = "react" if action.value else "unreact"
-    emit([_event(action, EventName.REACTION, emoji=action.value, action=done)])
+    details = {"emoji": action.value, "action": done}
+    emit([_event(action, EventName.REACTION, details)])
 
 
 def _mark_comment(message_id: int, kind: ActionKind) -> None:
@@ -400,7 +402,9 @@ def _write_line(
     )
 
 
-def _event(action: ChannelAction, name: EventName, **details: str) -> Event:
+def _event(
+    action: ChannelAction, name: EventName, details: Mapping[str, str] | None = None
+) -> Event:
     about_message = name in {EventName.MESSAGE_DELETED, EventName.REACTION}
     return Event(
         name,
@@ -409,7 +413,7 @@ def _event(action: ChannelAction, name: EventName, **details: str) -> Event:
         conversation_id=action.conversation_id,
         message_id=action.message_id if about_message else None,
         source=Source.AGENT if action.author_id else Source.API,
-        details=details,
+        details=details or {},
     )
 
 

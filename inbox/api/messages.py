@@ -110,7 +110,8 @@ class MessageSerializer(serializers.Serializer[Any]):
 
     @extend_schema_field(TemplateUseSerializer(allow_null=True))
     def get_template(self, message: Message) -> dict[str, Any] | None:
-        return message.extra.get("template")
+        template: dict[str, Any] | None = message.extra.get("template")
+        return template
 
     @extend_schema_field(ReactionSerializer(many=True))
     def get_reactions(self, message: Message) -> list[dict[str, str]]:

@@ -57,8 +57,9 @@ def page_of(
 ) -> serializers.Serializer[Any]:
     """{"data": [...], "meta": {...}}."""
     name = serializer.__name__.removesuffix("Serializer") + "Page"
-    fields = {"data": serializer(many=True), "meta": MetaSerializer()}
-    return inline_serializer(name, fields)
+    return inline_serializer(
+        name, {"data": serializer(many=True), "meta": MetaSerializer()}
+    )
 
 
 def problems(*statuses: int) -> dict[Any, Any]:

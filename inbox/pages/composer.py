@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django import forms
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils.text import get_text_list
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -247,9 +248,9 @@ def _stand_on_comment(
     conversation: Conversation, choice: Choice, window: Window, at: datetime
 ) -> _Standing:
     """An answer to a comment follows rules of its own, whatever the window says."""
-    comment = conversation.messages.filter(pk=choice.about).first()
-    if comment is None:
+    if choice.about is None:
         raise Http404
+    comment = get_object_or_404(conversation.messages, pk=choice.about)
     comment.channel = conversation.channel
     act = _COMMENT_ACTS[choice.mode]
     answers = private_replies([comment.pk])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from inbox.channels import TemplateUse
 from inbox.content import LocalFile, read_file
 from inbox.conversations import add_note
 from inbox.errors import ContentInvalid
+from inbox.media import SentFile
 from inbox.models import Conversation, Message, Source
 from inbox.outbound import discard_message, queue_reply, retry_message
 from inbox.pages import thread
@@ -91,7 +92,8 @@ def _choice_posted(request: AgentRequest) -> Choice:
 
 def _files(request: AgentRequest, conversation: Conversation) -> list[LocalFile]:
     limits = conversation.channel.adapter.limits
-    return [read_file(file, limits) for file in request.FILES.getlist("files")]
+    files = cast("list[SentFile]", request.FILES.getlist("files"))
+    return [read_file(file, limits) for file in files]
 
 
 def _template(
