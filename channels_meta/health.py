@@ -66,7 +66,7 @@ _WORDS = {
     Level.OK: gettext_lazy("Good"),
     Level.WARN: gettext_lazy("Look at it"),
     Level.BAD: gettext_lazy("Broken"),
-    Level.UNKNOWN: gettext_lazy("Not known"),
+    Level.UNKNOWN: gettext_lazy("Open"),
 }
 _ORDER = (Level.OK, Level.UNKNOWN, Level.WARN, Level.BAD)
 
@@ -84,7 +84,8 @@ def credential_of(channel: Channel) -> Credential | None:
 
 def findings_of(channel: Channel) -> list[Finding]:
     """What is known without asking Meta: a fixed number of statements."""
-    return [finding for look in LOOKS for finding in look(channel)]
+    looks = (look_at_connection, look_at_queue) if channel.is_retired else LOOKS
+    return [finding for look in looks for finding in look(channel)]
 
 
 # --- the account ---------------------------------------------------------------------------------
@@ -100,7 +101,8 @@ def look_at_connection(channel: Channel) -> Iterator[Finding]:
     elif status == Channel.Status.DISCONNECTED:
         says = channel.status_reason or _("This account is disconnected.")
         advice = _("Connect it again to go on; conversations and history are kept.")
-        yield Finding(name, Level.BAD, says, advice, step="reconnect")
+        level = Level.UNKNOWN if channel.is_retired else Level.BAD
+        yield Finding(name, level, says, advice, step="reconnect")
     elif status == Channel.Status.PAUSED:
         says = _("Somebody has paused this account: messages arrive, replies wait.")
         advice = _("Set its status to active in the settings of the channel.")
@@ -428,7 +430,8 @@ GLANCES = (look_at_connection, look_at_token, look_at_data_access, look_at_scope
 
 def glance(channel: Channel) -> Finding:
     """The worst of what a row tells by itself."""
-    found = [finding for look in GLANCES for finding in look(channel)]
+    looks = (look_at_connection,) if channel.is_retired else GLANCES
+    found = [finding for look in looks for finding in look(channel)]
     if credential := credential_of(channel):
         found.append(subscribed_at_a_glance(credential))
     return max(found, key=lambda finding: _ORDER.index(finding.level))
