@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from inbox.models import Message
 from inbox.models.conversations import ANOTHER_APP
@@ -34,6 +34,8 @@ def line_of(message: Message) -> Line:
         return Line(gettext("%(who)s marked this as done") % {"who": who}, "check")
     if name == "reopened":
         return Line(gettext("%(who)s opened this again") % {"who": who}, "undo")
+    if name == "recovered":
+        return Line(_recovered(message), "download")
     if name == "action":
         return Line(*action_line(message, who))
     told = mapping(extra.get("raw"))
@@ -53,6 +55,15 @@ def _assignment(message: Message, who: str) -> str:
         "who": who,
         "to": to,
     }
+
+
+def _recovered(message: Message) -> str:
+    count = int(message.extra.get("count", 1))
+    return ngettext(
+        "%(count)d message recovered that had not been reported",
+        "%(count)d messages recovered that had not been reported",
+        count,
+    ) % {"count": count}
 
 
 # --- arrivals ------------------------------------------------------------------------------------
