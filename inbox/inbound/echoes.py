@@ -70,8 +70,9 @@ FIND_PERSONS = "select id, external_id from inbox_channelidentity where id = any
 
 # The echo knows the channel's time; ours was a guess.
 LEARN_TIMES = """
-update inbox_message m set sent_at = k.sent_at
-  from unnest(%s::bigint[], %s::timestamptz[]) k(id, sent_at)
+update inbox_message m
+   set sent_at = k.sent_at, raw_event_id = coalesce(m.raw_event_id, k.raw_event_id)
+  from unnest(%s::bigint[], %s::timestamptz[], %s::bigint[]) k(id, sent_at, raw_event_id)
  where m.id = k.id and m.direction = 'out'
 returning m.conversation_id
 """
@@ -80,8 +81,9 @@ SETTLE = """
 update inbox_message m
    set status = 'sent', external_id = k.external_id, sent_at = k.sent_at,
        sending_since = null, next_attempt_at = null,
-       error_class = '', error_code = '', error_detail = ''
-  from unnest(%s::bigint[], %s::text[], %s::timestamptz[]) k(id, external_id, sent_at)
+       error_class = '', error_code = '', error_detail = '', raw_event_id = k.raw_event_id
+  from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[])
+       k(id, external_id, sent_at, raw_event_id)
  where m.id = k.id
 """
 
@@ -226,7 +228,7 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
     open_sends = OpenSends(find_open_sends(batch))
     _forget_settled_answers(batch)
     seen: set[Key] = set()
-    times: dict[int, datetime] = {}
+    learned: list[Learned] = []
     matched: list[tuple[Arrival, Echo, OpenSend]] = []
     native: list[tuple[Arrival, Echo]] = []
     for arrival, echo in batch.of(Echo):
@@ -236,7 +238,8 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
         seen.add(key)
         known = batch.known.get(key)
         if known and not known.is_stub:
-            _learn(batch, known, echo, times)
+            if known.direction == "out":
+                learned.append(_learn(batch, known, arrival, echo))
             continue
         if echo.type == MessageType.COMMENT:
             match = batch.answers.get(key)
@@ -250,8 +253,8 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
         if key in batch.elsewhere:
             answered = ChannelIdentity.objects.get(pk=match.identity_id)
             join_identity(answered, echo.person_id)
-    if times:
-        rows = execute(LEARN_TIMES, *columns(sorted(times.items()), 2))
+    if learned:
+        rows = execute(LEARN_TIMES, *columns(sorted(learned), 3))
         for (conversation_id,) in rows:
             batch.touch(conversation_id)
     _settle(batch, matched)
@@ -266,11 +269,15 @@ def _forget_settled_answers(batch: Batch) -> None:
         batch.answers = {k: s for k, s in batch.answers.items() if s.id in still_open}
 
 
-def _learn(batch: Batch, known: Known, echo: Echo, times: dict[int, datetime]) -> None:
-    if known.direction == "out":
-        times[known.id] = echo.sent_at
-    if known.status in UNSETTLED and known.direction == "out":
+# (message, the channel's time of it, the journal row that told)
+Learned = tuple[int, datetime, int | None]
+
+
+def _learn(batch: Batch, known: Known, arrival: Arrival, echo: Echo) -> Learned:
+    known.raw_event_id = known.raw_event_id or arrival.raw_event_id
+    if known.status in UNSETTLED:
         _settle_singly(batch, known.id, echo)
+    return known.id, echo.sent_at, arrival.raw_event_id
 
 
 def _same_content(send: OpenSend, echo: Echo) -> bool:
@@ -283,7 +290,7 @@ def _same_content(send: OpenSend, echo: Echo) -> bool:
 
 
 def _settle(batch: Batch, matched: list[tuple[Arrival, Echo, OpenSend]]) -> None:
-    plain: list[tuple[int, str, datetime]] = []
+    plain: list[tuple[int, str, datetime, int | None]] = []
     for arrival, echo, send in matched:
         touch = batch.touch(send.conversation_id)
         touch.answered_at = max(touch.answered_at or echo.sent_at, echo.sent_at)
@@ -292,7 +299,8 @@ def _settle(batch: Batch, matched: list[tuple[Arrival, Echo, OpenSend]]) -> None
                 batch, send.id, echo
             )  # a stub waits under this id: the two become one
             continue
-        plain.append((send.id, echo.external_id, echo.sent_at))
+        told = (echo.external_id, echo.sent_at, arrival.raw_event_id)
+        plain.append((send.id, *told))
         batch.known[arrival.channel_id, echo.external_id] = Known(
             id=send.id,
             conversation_id=send.conversation_id,
@@ -316,7 +324,7 @@ def _settle(batch: Batch, matched: list[tuple[Arrival, Echo, OpenSend]]) -> None
             )
         )
     if plain:
-        execute(SETTLE, *columns(plain, 3))
+        execute(SETTLE, *columns(plain, 4))
 
 
 def _settle_singly(batch: Batch, message_id: int, echo: Echo) -> None:
