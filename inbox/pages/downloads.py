@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import re
-import time
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import IO, Any
 
-import redis
-from django.conf import settings
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -34,7 +31,8 @@ from inbox.models import (
     Message,
     MessageType,
 )
-from inbox.pages.http import AgentRequest, agent_page
+from inbox.pages.http import AgentRequest, agent_file
+from inbox.throttle import may_call, seconds_left
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +58,8 @@ POLICY = "default-src 'none'; img-src 'self'; media-src 'self'; frame-ancestors 
 _FILE_CACHING = "private, no-cache"
 _AVATAR_CACHING = "private, max-age=86400"
 _PUBLIC_CACHING = "private, max-age=300"
-# Of one public address; a platform fetches a file a few times, in pieces if it is long.
+# Of one public address in a minute; a platform fetches a file a few times, in pieces if it is long.
 PUBLIC_CALLS = 300
-WINDOW_SECONDS = 60
 BLOCK_BYTES = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
@@ -107,9 +104,10 @@ def avatar_url(identity: ChannelIdentity) -> str:
 def _file_name(attachment: Attachment) -> str:
     """What it is saved as: its sender's name for it, with the extension that its type has."""
     extension = extension_of(attachment.mime_type or UNKNOWN_TYPE)
-    stem, dot, given = attachment.title.rpartition(".")
+    title = attachment.title.replace("\\", "/").rpartition("/")[2]
+    stem, dot, given = title.rpartition(".")
     if not dot:
-        stem, given = attachment.title, ""
+        stem, given = title, ""
     is_short = given.isascii() and given.isalnum() and len(given) <= 5
     if is_short and attachment.mime_type not in SHOWN_TYPES:
         extension = f".{given.lower()}"
@@ -119,14 +117,14 @@ def _file_name(attachment: Attachment) -> str:
 # --- pages ---------------------------------------------------------------------------------------
 
 
-@agent_page
+@agent_file
 @require_safe
 def show_file(request: AgentRequest, pk: int, name: str) -> HttpResponse:
     """name: for people who look at the address; it decides nothing."""
     return answer(request, _shown(_visible_or_404(request.user, pk), _FILE_CACHING))
 
 
-@agent_page
+@agent_file
 @require_safe
 def show_thumbnail(request: AgentRequest, pk: int) -> HttpResponse:
     attachment = _visible_or_404(request.user, pk)
@@ -135,7 +133,7 @@ def show_thumbnail(request: AgentRequest, pk: int) -> HttpResponse:
     return answer(request, shown)
 
 
-@agent_page
+@agent_file
 @require_safe
 def show_avatar(request: AgentRequest, pk: int) -> HttpResponse:
     """Of whoever wrote in a conversation that the agent may see."""
@@ -154,8 +152,9 @@ def show_public(request: HttpRequest, token: str) -> HttpResponse:
     attachment = find_public(token)
     if attachment is None:
         raise Http404
-    if not _may_go_on(f"dexra:files:{attachment.pk}"):
-        return HttpResponse(status=429, headers={"Retry-After": str(WINDOW_SECONDS)})
+    if not may_call(f"file-{attachment.pk}", calls=PUBLIC_CALLS):
+        wait = math.ceil(seconds_left())
+        return HttpResponse(status=429, headers={"Retry-After": str(wait)})
     return answer(request, _shown(attachment, _PUBLIC_CACHING, is_for_all=True))
 
 
@@ -181,25 +180,6 @@ def _shown(attachment: Attachment, caching: str, *, is_for_all: bool = False) ->
         attachment.size,
         is_for_all,
     )
-
-
-@lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5)
-
-
-def _may_go_on(name: str) -> bool:
-    """Whether there were not too many calls this minute. Without Redis nobody is refused."""
-    window = f"{name}:{int(time.time()) // WINDOW_SECONDS}"
-    try:
-        with _client(settings.REDIS_URL).pipeline() as pipe:
-            pipe.incr(window)
-            pipe.expire(window, WINDOW_SECONDS * 2)
-            count: int = pipe.execute()[0]
-    except redis.RedisError as error:
-        logger.warning("throttle.open error=%s", type(error).__name__)
-        return True
-    return count <= PUBLIC_CALLS
 
 
 # --- the answer ----------------------------------------------------------------------------------

@@ -34,7 +34,19 @@ def agent_page(
     A fragment cannot show a sign-in page in its place: it is answered 401, and the page
     around it says what to do.
     """
+    return _behind_door(view, says_caching=False)
 
+
+def agent_file(
+    view: Callable[Concatenate[AgentRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """The same door for what says itself whether a browser may keep it; pages never may."""
+    return _behind_door(view, says_caching=True)
+
+
+def _behind_door(
+    view: Callable[Concatenate[AgentRequest, P], HttpResponse], *, says_caching: bool
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     @wraps(view)
     def permitted(
         request: HttpRequest, *args: P.args, **kwargs: P.kwargs
@@ -43,7 +55,7 @@ def agent_page(
             raise PermissionDenied
         return view(request, *args, **kwargs)  # type: ignore[arg-type]  # checked above
 
-    behind_sign_in = admin.site.admin_view(permitted)
+    behind_sign_in = admin.site.admin_view(permitted, cacheable=says_caching)
 
     @wraps(view)
     def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
