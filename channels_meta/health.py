@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from django.db.models import Count, Min, Q, Sum
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -46,6 +47,7 @@ class Level(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line. name: what it is about. advice: the one next step, "" where none is needed.
+    mark: another word for the level.
 
     step: what the page offers to do about it: reconnect, permissions, subscribe, import, test.
     """
@@ -56,17 +58,18 @@ class Finding:
     advice: str = ""
     code: str = ""
     step: str = ""
+    mark: str = ""
 
     @property
     def word(self) -> str:
-        return str(_WORDS[self.level])
+        return self.mark or str(_WORDS[self.level])
 
 
 _WORDS = {
     Level.OK: gettext_lazy("Good"),
     Level.WARN: gettext_lazy("Look at it"),
     Level.BAD: gettext_lazy("Broken"),
-    Level.UNKNOWN: gettext_lazy("Open"),
+    Level.UNKNOWN: gettext_lazy("Not known"),
 }
 _ORDER = (Level.OK, Level.UNKNOWN, Level.WARN, Level.BAD)
 
@@ -88,6 +91,21 @@ def findings_of(channel: Channel) -> list[Finding]:
     return [finding for look in looks for finding in look(channel)]
 
 
+def ago(moment: datetime) -> str:
+    """ "just now", "5 minutes ago": the largest unit is enough."""
+    if now() - moment < timedelta(minutes=1):
+        return _("just now")
+    return _("%(span)s ago") % {"span": timesince(moment, depth=1)}
+
+
+def left_until(moment: datetime) -> str:
+    """ "59 days": tokens last so long that months would be too coarse."""
+    left = moment - now()
+    if left < timedelta(days=2):
+        return timeuntil(moment, depth=1)
+    return ngettext("%(count)d day", "%(count)d days", left.days) % {"count": left.days}
+
+
 # --- the account ---------------------------------------------------------------------------------
 
 
@@ -101,8 +119,11 @@ def look_at_connection(channel: Channel) -> Iterator[Finding]:
     elif status == Channel.Status.DISCONNECTED:
         says = channel.status_reason or _("This account is disconnected.")
         advice = _("Connect it again to go on; conversations and history are kept.")
-        level = Level.UNKNOWN if channel.is_retired else Level.BAD
-        yield Finding(name, level, says, advice, step="reconnect")
+        if channel.is_retired:
+            off = _("Off")
+            yield Finding(name, Level.UNKNOWN, says, advice, step="reconnect", mark=off)
+        else:
+            yield Finding(name, Level.BAD, says, advice, step="reconnect")
     elif status == Channel.Status.PAUSED:
         says = _("Somebody has paused this account: messages arrive, replies wait.")
         advice = _("Set its status to active in the settings of the channel.")
@@ -143,11 +164,10 @@ def look_at_token(channel: Channel) -> Iterator[Finding]:
         says = " ".join([_("Does not end by time."), age, _checked(credential)])
         yield Finding(name, Level.OK, says.strip())
     elif ends_at <= moment:
-        says = _("Has ended %(ago)s ago.") % {"ago": timesince(ends_at, depth=1)}
+        says = _("Has ended %(ago)s.") % {"ago": ago(ends_at)}
         yield Finding(name, Level.BAD, says, _("Reconnect it."), step="reconnect")
     else:
-        left = timeuntil(ends_at, depth=1)
-        says = _("Ends in %(left)s.") % {"left": left}
+        says = _("Ends in %(left)s.") % {"left": left_until(ends_at)}
         says = " ".join([says, age, _checked(credential)]).strip()
         renewed = _("Dexra renews it by itself every week.")
         if ends_at - moment < ENDS_SOON:
@@ -162,14 +182,14 @@ def look_at_token(channel: Channel) -> Iterator[Finding]:
 def _age(issued_at: datetime | None) -> str:
     if issued_at is None:
         return ""
-    return _("It is %(age)s old.") % {"age": timesince(issued_at, depth=1)}
+    return _("Given %(ago)s.") % {"ago": ago(issued_at)}
 
 
 def _checked(credential: Credential) -> str:
     checked_at = credential.token_checked_at
     if checked_at is None:
         return ""
-    return _("Checked %(ago)s ago.") % {"ago": timesince(checked_at, depth=1)}
+    return _("Checked %(ago)s.") % {"ago": ago(checked_at)}
 
 
 def look_at_data_access(channel: Channel) -> Iterator[Finding]:
@@ -180,7 +200,7 @@ def look_at_data_access(channel: Channel) -> Iterator[Finding]:
     ends_at, moment = credential.data_access_expires_at, now()
     if ends_at is None:
         return
-    left = timeuntil(ends_at, depth=1)
+    left = left_until(ends_at)
     if ends_at <= moment:
         says = _("Meta's permission to read data has lapsed.")
         advice = _("Reconnect it: that renews the permission for 90 days.")
@@ -254,15 +274,15 @@ def subscription_finding(credential: Credential) -> Finding:
         credential.subscribed_fields,
     )
     if checked_at is None:
-        says = _("Not asked yet.")
-        return Finding(name, Level.UNKNOWN, says, step="subscribe")
-    ago = _("Asked %(ago)s ago.") % {"ago": timesince(checked_at, depth=1)}
+        says, mark = _("Meta was not asked yet."), _("Not yet")
+        return Finding(name, Level.UNKNOWN, says, step="subscribe", mark=mark)
+    asked = _("Asked %(ago)s.") % {"ago": ago(checked_at)}
     wanted = wanted_fields(credential)
     missing = missing_fields(wanted, fields)
     again = _("Subscribe again. If it stays so, run the self-test.")
     if not fields:
         says = _("Nothing: new messages do not arrive.")
-        return Finding(name, Level.BAD, f"{says} {ago}", again, step="subscribe")
+        return Finding(name, Level.BAD, f"{says} {asked}", again, step="subscribe")
     count = len(wanted) - len(missing)
     says = _("%(count)d of %(wanted)d kinds of events.") % {
         "count": count,
@@ -272,8 +292,8 @@ def subscription_finding(credential: Credential) -> Finding:
         listed = ", ".join(missing)
         says = f"{says} {_('Missing: %(fields)s.') % {'fields': listed}}"
         level = Level.BAD if NEEDED.intersection(missing) else Level.WARN
-        return Finding(name, level, f"{says} {ago}", again, step="subscribe")
-    return Finding(name, Level.OK, f"{says} {ago}")
+        return Finding(name, level, f"{says} {asked}", again, step="subscribe")
+    return Finding(name, Level.OK, f"{says} {asked}")
 
 
 # --- what goes on --------------------------------------------------------------------------------
@@ -287,12 +307,12 @@ def look_at_arrivals(channel: Channel) -> Iterator[Finding]:
         advice = _(
             "Write a message to the account from another one, and watch it arrive."
         )
-        yield Finding(name, Level.UNKNOWN, says, advice, step="watch")
+        yield Finding(name, Level.UNKNOWN, says, advice, mark=_("Not yet"))
     elif silence.is_unusual:
         advice = _("Run the self-test: it shows whether Meta has stopped reporting.")
         yield Finding(name, Level.WARN, silence.sentence, advice, step="test")
     else:
-        says = _("%(ago)s ago.") % {"ago": timesince(silence.last_at, depth=1)}
+        says = capfirst(ago(silence.last_at)) + "."
         if silence.usual is not None:
             moment = now()
             usual = timesince(moment - silence.usual, moment, depth=1)
@@ -304,14 +324,12 @@ def look_at_arrivals(channel: Channel) -> Iterator[Finding]:
 def look_at_last_error(channel: Channel) -> Iterator[Finding]:
     if not channel.last_error:
         return
-    ago = ""
-    if channel.last_error_at:
-        words = {"ago": timesince(channel.last_error_at, depth=1)}
-        ago = " " + _("%(ago)s ago.") % words
     advice = _(
         "Run the self-test. If it finds nothing, the next success clears this line."
     )
-    says = f"{channel.last_error}{ago}"
+    says = channel.last_error
+    if channel.last_error_at:
+        says = f"{says} ({ago(channel.last_error_at)})"
     name, code = gettext_lazy("Last refusal"), channel.last_error_code
     yield Finding(name, Level.WARN, says, advice, code=code, step="test")
 
@@ -324,7 +342,7 @@ def look_at_queue(channel: Channel) -> Iterator[Finding]:
     )
     count, since = found["n"], found["since"]
     if channel.blocked_until and channel.blocked_until > now():
-        left = timeuntil(channel.blocked_until, depth=1)
+        left = left_until(channel.blocked_until)
         says = _("Meta asked this account to slow down, for another %(left)s.")
         advice = _("Nothing is to be done: replies go out by themselves then.")
         yield Finding(name, Level.WARN, says % {"left": left}, advice)
@@ -332,8 +350,8 @@ def look_at_queue(channel: Channel) -> Iterator[Finding]:
         yield Finding(name, Level.OK, _("None."))
     else:
         says = ngettext(
-            "%(count)d reply waits, since %(since)s.",
-            "%(count)d replies wait, the oldest since %(since)s.",
+            "%(count)d reply waits, for %(since)s.",
+            "%(count)d replies wait, the oldest for %(since)s.",
             count,
         ) % {"count": count, "since": timesince(since, depth=1)}
         is_late = since < now() - LATE
@@ -375,8 +393,8 @@ def look_at_imports(channel: Channel) -> Iterator[Finding]:
     runs = Import.objects.filter(channel=channel)
     newest = runs.order_by("-id").first()
     if newest is None:
-        says = _("Nothing was imported or compared yet.")
-        yield Finding(name, Level.UNKNOWN, says, step="import")
+        says, mark = _("Nothing was imported or compared yet."), _("Not yet")
+        yield Finding(name, Level.UNKNOWN, says, step="import", mark=mark)
         return
     sums = runs.filter(started_at__gte=now() - MONTH).aggregate(
         messages=Sum("messages"), recovered=Sum("recovered")
