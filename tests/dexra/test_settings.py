@@ -109,3 +109,45 @@ def test_celery_spells_the_redis_address_its_own_way(url: str, broker: str) -> N
     shown = read_settings("settings.CELERY_BROKER_URL", **(NEEDED | {"REDIS_URL": url}))
 
     assert shown.stdout.strip() == broker
+
+
+def test_files_lie_beside_the_data_for_nobody_else_to_read() -> None:
+    shown = read_settings("settings.STORAGES['default']", **NEEDED)
+
+    assert eval(shown.stdout) == {  # noqa: S307 - what was printed here
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    }
+
+
+def test_files_may_lie_in_a_store() -> None:
+    address = "s3://bucket/some/folder?endpoint=https://s3.example.com&region=eu-west-3&addressing=path"
+
+    shown = read_settings(
+        "settings.STORAGES['default']", **NEEDED, MEDIA_STORAGE=address
+    )
+
+    assert eval(shown.stdout) == {  # noqa: S307 - what was printed here
+        "BACKEND": "inbox.storage.BucketStorage",
+        "OPTIONS": {
+            "bucket_name": "bucket",
+            "location": "some/folder",
+            "endpoint_url": "https://s3.example.com",
+            "region_name": "eu-west-3",
+            "addressing_style": "path",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/var/media", "s3:///nothing", "s3://key:secret@bucket", "s3://bucket?acl=public"],
+)
+def test_a_store_that_is_none_is_refused(address: str) -> None:
+    outcome = read_settings("1", **NEEDED, MEDIA_STORAGE=address)
+
+    assert outcome.returncode != 0
+    assert "MEDIA_STORAGE looks like s3://" in outcome.stderr
