@@ -259,16 +259,16 @@ def _highest(values: Iterable[Any]) -> int:
 
 # --- Redis, and without it -----------------------------------------------------------------------
 
-_away_until = 0.0
+# Address to the moment (monotonic) from which it is asked again.
+_away_until: dict[str, float] = {}
 
 
 def _redis_is_there() -> bool:
-    return time.monotonic() >= _away_until
+    return time.monotonic() >= _away_until.get(settings.REDIS_URL, 0.0)
 
 
 def _do_without(error: redis.RedisError) -> None:
-    global _away_until
-    _away_until = time.monotonic() + DO_WITHOUT
+    _away_until[settings.REDIS_URL] = time.monotonic() + DO_WITHOUT
     logger.warning("pacing.alone error=%s", type(error).__name__)
 
 
