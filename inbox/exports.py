@@ -14,6 +14,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Q
+from django.http import StreamingHttpResponse
 from django.utils.timezone import now
 
 from inbox.contacts import contacts_behind
@@ -44,6 +45,19 @@ def export_contact(contact: Contact) -> Export:
         return Export(f"{name}.zip", "application/zip", _zip(contact))
     told = (text.encode() for text in _tell(contact))
     return Export(f"{name}.json", "application/json", told)
+
+
+def download(contact: Contact) -> StreamingHttpResponse:
+    """The export as an answer, sent while it is made."""
+    export = export_contact(contact)
+    return StreamingHttpResponse(
+        export.chunks,
+        content_type=export.content_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="{export.name}"',
+            "Cache-Control": "no-store",
+        },
+    )
 
 
 # --- JSON ----------------------------------------------------------------------------------------

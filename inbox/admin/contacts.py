@@ -1,18 +1,34 @@
-"""People, and who they are on each channel."""
+"""People, and who they are on each channel; forgotten and handed out here."""
 
 from __future__ import annotations
 
-from django.contrib import admin
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from inbox.admin.kept import Kept
-from inbox.models import ChannelIdentity, Contact
+from inbox.contacts import erase_contact
+from inbox.exports import download
+from inbox.models import ChannelIdentity, Contact, Erasure
+
+logger = logging.getLogger(__name__)
+
+# More than this is done by API: every one of them is looked at on the page that asks.
+MAX_ERASED_AT_ONCE = 50
 
 
 class IdentityInline(Kept, admin.TabularInline[ChannelIdentity, Contact]):
@@ -60,6 +76,8 @@ class ContactAdmin(admin.ModelAdmin[Contact]):
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     readonly_fields = ["created_at", "in_inbox"]
     inlines = [IdentityInline]
+    actions = ["erase"]
+    change_form_template = "admin/inbox/contact/change_form.html"
     fieldsets = (
         (None, {"fields": ["name", "in_inbox"]}),
         (
@@ -81,6 +99,100 @@ class ContactAdmin(admin.ModelAdmin[Contact]):
         self, request: HttpRequest, obj: Contact | None = None
     ) -> bool:
         return False
+
+    # --- forget, and hand out ---
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/erase/", view(self.ask_to_erase), name="contact_erase"),
+            path("<int:pk>/export/", view(self.export), name="contact_export"),
+            *super().get_urls(),
+        ]
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("inbox.delete_contact")
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        needed = ["inbox.view_contact", "inbox.view_conversation"]
+        return request.user.has_perms(needed)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["may_erase"] = self.has_erase_permission(request)
+        context["may_export"] = self.has_export_permission(request)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.action(description=_("Erase for good…"), permissions=["erase"])
+    def erase(
+        self, request: HttpRequest, queryset: QuerySet[Contact]
+    ) -> HttpResponse | None:
+        """Asked once more on a page of its own, then done."""
+        contacts = list(queryset.order_by("pk")[: MAX_ERASED_AT_ONCE + 1])
+        if len(contacts) > MAX_ERASED_AT_ONCE:
+            sentence = _("Choose at most %(count)d people at a time.")
+            told = sentence % {"count": MAX_ERASED_AT_ONCE}
+            self.message_user(request, told, messages.ERROR)
+            return None
+        if "confirmed" in request.POST:
+            self._erase(request, contacts)
+            return None
+        return self._ask(request, contacts)
+
+    def ask_to_erase(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The same for the one whose page this is."""
+        if not self.has_erase_permission(request):
+            raise PermissionDenied
+        contact = self._contact(pk)
+        if request.method != "POST":
+            return self._ask(request, [contact])
+        self._erase(request, [contact])
+        return redirect("admin:inbox_contact_change", pk)
+
+    def export(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        contact = self._contact(pk)
+        logger.info("contact.export contact=%s by=%s", pk, request.user.pk)
+        return download(contact)
+
+    def _contact(self, pk: int) -> Contact:
+        contact = Contact.objects.filter(pk=pk).first()
+        if contact is None:
+            raise Http404
+        return contact
+
+    def _ask(self, request: HttpRequest, contacts: Sequence[Contact]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Erase for good"),
+            "opts": self.opts,
+            "contacts": contacts,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "is_action": request.method == "POST",
+        }
+        return TemplateResponse(request, "admin/inbox/contact/erase.html", context)
+
+    def _erase(self, request: HttpRequest, contacts: Sequence[Contact]) -> None:
+        agent = request.user
+        erasures = [erase_contact(contact, agent) for contact in contacts]  # type: ignore[arg-type]  # signed in
+        left = sum(erasure.finished_at is None for erasure in erasures)
+        done = len(erasures) - left
+        if done:
+            sentence = ngettext(
+                "%(count)d person is erased.", "%(count)d people are erased.", done
+            )
+            self.message_user(request, sentence % {"count": done})
+        if left:
+            sentence = ngettext(
+                "%(count)d person is being erased. It goes on by itself.",
+                "%(count)d people are being erased. It goes on by itself.",
+                left,
+            )
+            self.message_user(request, sentence % {"count": left})
+
+    # --- what the lists show ---
 
     @admin.display(description=_("verified"), boolean=True)
     def is_email_verified(self, contact: Contact) -> bool:
@@ -124,4 +236,20 @@ class IdentityAdmin(Kept, admin.ModelAdmin[ChannelIdentity]):
     list_select_related = ["channel", "contact"]
     list_filter = ["channel"]
     search_fields = ["username", "name", "=external_id"]
+    show_full_result_count = False
+
+
+@admin.register(Erasure)
+class ErasureAdmin(Kept, admin.ModelAdmin[Erasure]):
+    """Who was forgotten when, and who asked for it: the proof that it was done."""
+
+    list_display = [
+        "__str__",
+        "requested_at",
+        "requested_by_name",
+        "messages",
+        "finished_at",
+    ]
+    list_filter = [("finished_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=contact__id"]
     show_full_result_count = False

@@ -2,6 +2,7 @@ from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from inbox.api import comments
+from inbox.api.contacts import ContactDetail, ContactExport
 from inbox.api.conversations import ConversationList
 from inbox.api.errors import not_found
 from inbox.api.messages import MessageList, Reactions
@@ -32,6 +33,12 @@ urlpatterns: list[URLPattern] = [
         "channels/<slug:channel_id>/templates",
         TemplateList.as_view(),
         name="templates",
+    ),
+    path("contacts/<slug:contact_id>", ContactDetail.as_view(), name="contact"),
+    path(
+        "contacts/<slug:contact_id>/export",
+        ContactExport.as_view(),
+        name="contact_export",
     ),
     path(
         "schema",
