@@ -7,9 +7,9 @@ class ChannelsMetaConfig(AppConfig):
     verbose_name = _("Instagram and Messenger")
 
     def ready(self) -> None:
-        from channels_meta import incidents, redaction
+        from channels_meta import duties, incidents, redaction
         from channels_meta.adapters import InstagramAdapter, MessengerAdapter
-        from inbox import channels, events, site
+        from inbox import channels, events, retention, site
 
         channels.register(InstagramAdapter())
         channels.register(MessengerAdapter())
@@ -24,3 +24,5 @@ class ChannelsMetaConfig(AppConfig):
         )
         events.erased.connect(redaction.queue_messages, dispatch_uid="journal.erase")
         events.register_keeper("journal", redaction.forget_person)
+        for rule in duties.RETENTION:
+            retention.register_rule(rule)

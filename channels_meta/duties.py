@@ -20,6 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -35,11 +36,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from channels_meta.models import Credential, DataDeletion, LoginAttempt
+from channels_meta.models import Credential, DataDeletion, Incident, LoginAttempt
 from channels_meta.payloads.values import ItemError, read_id
 from inbox import live
 from inbox.events import Event, EventName, emit
 from inbox.models import Channel
+from inbox.retention import Rule, days
 from inbox.throttle import may_call, seconds_left
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,17 @@ logger = logging.getLogger(__name__)
 MAX_FORM_BYTES = 16 * 1024
 ALGORITHM = "HMAC-SHA256"
 CALLS_PER_MINUTE = 60
+
+# What is kept of duties done, and of what was wrong with accounts.
+RETENTION = (
+    Rule(
+        DataDeletion,
+        "requested_at",
+        days("KEEP_PROOFS_DAYS"),
+        Q(finished_at__isnull=False),
+    ),
+    Rule(Incident, "opened_at", days("KEEP_RECORDS_DAYS"), Q(closed_at__isnull=False)),
+)
 
 
 class NotSigned(Exception):

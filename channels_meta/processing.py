@@ -45,7 +45,6 @@ CLAIM_BYTES = 8 * 1024 * 1024
 WIDE = 200
 # A task gives way after this long and rings again.
 RUN_SECONDS = 10
-KEPT_FOR = timedelta(days=14)
 PURGE_ROWS = 5000
 # What cannot be stored however often it is tried.
 POISON = (
@@ -311,8 +310,9 @@ def replay(rows: Any) -> int:
 
 @shared_task(name="channels_meta.processing.purge_raw_events")
 def purge_raw_events() -> None:
-    """Drop journal rows of more than 14 days, a bounded batch at a time."""
-    old = RawEvent.objects.filter(received_at__lt=now() - KEPT_FOR)
+    """Drop the journal's old rows (KEEP_JOURNAL_DAYS), a bounded batch at a time."""
+    kept = timedelta(days=settings.KEEP_JOURNAL_DAYS)
+    old = RawEvent.objects.filter(received_at__lt=now() - kept)
     old = old.exclude(state=RawEvent.State.PENDING).order_by("received_at")
     ids = list(old.values_list("pk", flat=True)[:PURGE_ROWS])
     RawEvent.objects.filter(pk__in=ids).delete()

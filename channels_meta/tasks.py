@@ -1,6 +1,7 @@
 """Every Celery task of this app, for Celery's discovery. Nobody imports this."""
 
 from channels_meta.processing import drain, purge_raw_events
+from channels_meta.redaction import forget_due
 from channels_meta.upkeep import (
     look_after,
     mail_incidents,
@@ -11,6 +12,7 @@ from channels_meta.upkeep import (
 
 __all__ = [
     "drain",
+    "forget_due",
     "look_after",
     "mail_incidents",
     "purge_logins",

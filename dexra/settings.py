@@ -274,6 +274,13 @@ WEBHOOK_ALLOWED_NETWORKS = env.list(
     "WEBHOOK_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if SANDBOX else []
 )
 
+# How long what is over is kept, in days.
+KEEP_JOURNAL_DAYS = env.int("KEEP_JOURNAL_DAYS", default=14)
+KEEP_EVENTS_DAYS = env.int("KEEP_EVENTS_DAYS", default=30)
+KEEP_ATTEMPTS_DAYS = env.int("KEEP_ATTEMPTS_DAYS", default=14)
+KEEP_RECORDS_DAYS = env.int("KEEP_RECORDS_DAYS", default=90)
+KEEP_PROOFS_DAYS = env.int("KEEP_PROOFS_DAYS", default=1095)
+
 CELERY_BROKER_URL = (
     "redis+socket://"
     + REDIS_URL.removeprefix("unix://").replace("?db=", "?virtual_host=")
@@ -334,6 +341,9 @@ CELERY_BEAT_SCHEDULE = {
             ("inbox.history.run_imports", 10),
             ("inbox.history.check_channels", 300),
             ("inbox.fetching.refresh_profiles", 3600),
+            ("inbox.contacts.ring_unfinished", 60),
+            ("inbox.retention.purge", 3600),
+            ("channels_meta.redaction.forget_due", 60),
             ("channels_meta.upkeep.ring_due", 60),
             ("channels_meta.upkeep.mail_incidents", 60),
             ("channels_meta.upkeep.purge_logins", 600),

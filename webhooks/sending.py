@@ -54,8 +54,6 @@ GROUP = 200
 # Every statement here is short: one that is not waits for something that will not come.
 STATEMENT_TIMEOUT_MS = 10_000
 
-EVENTS_KEPT = timedelta(days=30)
-ATTEMPTS_KEPT = timedelta(days=14)
 PURGE_ROWS = 2000
 
 _COLUMNS = """
@@ -472,11 +470,14 @@ delete from webhooks_event where id in (select id from old)
 
 @shared_task(name="webhooks.sending.purge")
 def purge() -> None:
-    """Drop events of more than 30 days and attempts of more than 14, a bounded batch at a time."""
-    milliseconds = int((now() - EVENTS_KEPT).timestamp() * 1000)
+    """Drop old events and attempts (KEEP_EVENTS_DAYS, KEEP_ATTEMPTS_DAYS), a bounded batch at a time."""
+    moment = now()
+    events_from = moment - timedelta(days=settings.KEEP_EVENTS_DAYS)
+    attempts_from = moment - timedelta(days=settings.KEEP_ATTEMPTS_DAYS)
+    milliseconds = int(events_from.timestamp() * 1000)
     oldest = f"evt_{ULID(milliseconds.to_bytes(6, 'big') + bytes(10))}"
     with connection.cursor() as cursor:
-        cursor.execute(OLD_ATTEMPTS, [PURGE_ROWS, now() - ATTEMPTS_KEPT])
+        cursor.execute(OLD_ATTEMPTS, [PURGE_ROWS, attempts_from])
         attempts = cursor.rowcount
         cursor.execute(OLD_EVENTS, [oldest, PURGE_ROWS])
         events = cursor.rowcount
