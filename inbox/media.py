@@ -39,8 +39,8 @@ from inbox.bell import ring_after_commit
 from inbox.channels import ErrorClass, SendError
 from inbox.conversations import refresh
 from inbox.errors import ContentInvalid
-from inbox.filetypes import HEAD_BYTES as HEAD_BYTES
 from inbox.filetypes import (
+    HEAD_BYTES,
     as_sound,
     extension_of,
     is_markup,

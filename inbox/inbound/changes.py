@@ -9,6 +9,7 @@ from inbox.events import Event, EventName, erase
 from inbox.inbound.batch import Batch, Key, columns, execute, newest_by
 from inbox.inbound.items import Echo, Edit, Hide, ReactionChange, Receipt, Unsend
 from inbox.inbound.messages import ensure_stubs
+from inbox.media import drop_attachments
 from inbox.models import Source
 from inbox.search import fold
 
@@ -40,7 +41,6 @@ update inbox_message m
 returning m.id, m.conversation_id, m.channel_id, m.source, k.at
 """
 
-DROP_PARTS = "delete from inbox_attachment where message_id = any(%s)"
 DROP_REACTIONS = "delete from inbox_reaction where message_id = any(%s)"
 
 HIDE = """
@@ -126,7 +126,7 @@ def apply_unsends(batch: Batch) -> None:
     gone = execute(UNSEND, *columns(sorted(rows), 2))
     message_ids = [row[0] for row in gone]
     if message_ids:
-        execute(DROP_PARTS, message_ids)
+        drop_attachments(message_ids)
         execute(DROP_REACTIONS, message_ids)
     for key in unsends:
         batch.known[key].is_deleted = True
