@@ -28,7 +28,15 @@ from django.utils.timezone import now
 from channels_meta.models import Credential
 from dexra.celery import app as celery_app
 from inbox import channels
-from inbox.models import Agent, Channel, ChannelIdentity, Contact, Conversation
+from inbox.conversations import refresh
+from inbox.models import (
+    Agent,
+    Channel,
+    ChannelIdentity,
+    Contact,
+    Conversation,
+    Message,
+)
 from tests.fakes import FakeAdapter
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -139,6 +147,40 @@ def make_conversation(
         last_inbound_at=at,
         window_expires_at=at + timedelta(hours=24),
     )
+
+
+def make_comment(
+    conversation: Conversation,
+    content: str = "How much is it?",
+    *,
+    ago: timedelta = timedelta(hours=2),
+    external_id: str = "comment-1",
+    **facts: Any,
+) -> Message:
+    """The person commented on a post. facts: what the channel told of the comment."""
+    message = Message.objects.create(
+        conversation=conversation,
+        channel=conversation.channel,
+        direction="in",
+        source="customer",
+        type="comment",
+        status="received",
+        content=content,
+        external_id=external_id,
+        extra={"comment": {"post_id": "post-1", **facts}},
+        sent_at=now() - ago,
+    )
+    refresh([conversation.pk])
+    return message
+
+
+def make_commenter(channel: Channel, **comment: Any) -> Message:
+    """Somebody who commented and never wrote a message: there is no reply window."""
+    conversation = make_conversation(channel, name="Amina", person_id="commenter-1")
+    for row in (conversation, conversation.identity):
+        row.last_inbound_at = row.window_expires_at = None
+        row.save()
+    return make_comment(conversation, **comment)
 
 
 # --- Meta ------------------------------------------------------------------------------------
