@@ -136,7 +136,7 @@ class MetaAdapter:
 
     def upload(self, channel: Channel, media: OutgoingMedia) -> Upload | None:
         """Give Meta a file of ours, where the account takes uploads of its kind."""
-        if not media.path or media.kind not in self._uploaded_kinds(channel):
+        if not media.path or not self._takes_upload(channel, media):
             return None
         client, node_id = self._open(channel)
         return upload_media(client, node_id, media, platform=self.platform)
@@ -221,7 +221,7 @@ class MetaAdapter:
             return Lane.PRIVATE_REPLIES
         return Lane.MEDIA if message.media else self.lane
 
-    def _uploaded_kinds(self, channel: Channel) -> frozenset[str]:
+    def _takes_upload(self, channel: Channel, media: OutgoingMedia) -> bool:
         raise NotImplementedError
 
     def _reaction(self, channel: Channel, emoji: str) -> str:
@@ -258,7 +258,7 @@ def _route(client: GraphClient, node_id: str, person_id: str, edge: str) -> None
 
 
 def _is_instagram_login(channel: Channel) -> bool:
-    """Raises SendError for a channel that has no token."""
+    """Whether it talks to graph.instagram.com; a channel without a token talks to nobody."""
     try:
         return channel.meta.flavour == Credential.Flavour.INSTAGRAM_LOGIN
     except Credential.DoesNotExist:
@@ -362,10 +362,11 @@ class InstagramAdapter(MetaAdapter):
                 code="no_human_agent",
             )
 
-    def _uploaded_kinds(self, channel: Channel) -> frozenset[str]:
+    def _takes_upload(self, channel: Channel, media: OutgoingMedia) -> bool:
+        """GIFs go by their address only."""
         by_instagram = _is_instagram_login(channel)
         name = "INSTAGRAM_LOGIN_UPLOADS" if by_instagram else "INSTAGRAM_UPLOADS"
-        return frozenset(assume(name))
+        return media.kind in assume(name) and media.mime_type != "image/gif"
 
     def _reaction(self, channel: Channel, emoji: str) -> str:
         if _is_instagram_login(channel) or not assume("INSTAGRAM_LOVE_ONLY"):
@@ -428,8 +429,8 @@ class MessengerAdapter(MetaAdapter):
     def native_url(self, channel: Channel, recipient_id: str) -> str:
         return f"https://business.facebook.com/latest/inbox/messenger?asset_id={channel.external_id}"
 
-    def _uploaded_kinds(self, channel: Channel) -> frozenset[str]:
-        return frozenset(self.limits.media)
+    def _takes_upload(self, channel: Channel, media: OutgoingMedia) -> bool:
+        return media.kind in self.limits.media
 
     def _hide(self, client: GraphClient, comment_id: str, *, hidden: bool) -> None:
         comments.hide_on_page(client, comment_id, hidden=hidden)
