@@ -62,7 +62,7 @@ def _show(
         "tested": tested,
         "broken": sum(finding.level is Level.BAD for finding in tested),
         "flavour": flavour,
-        "may_log_in": tokens.app_of(flavour).is_known,
+        "may_log_in": credential is not None and tokens.app_of(flavour).is_known,
         "progress": progress_of(channel),
         "incidents": channel.incidents.all()[:SHOWN_INCIDENTS],
         "since": now().isoformat(),
@@ -85,10 +85,12 @@ def _missing_fields(credential: Credential | None) -> frozenset[str]:
 
 
 @connect_page
-@require_POST
+@require_http_methods(["GET", "POST"])
 def test_channel(request: AgentRequest, pk: int) -> HttpResponse:
     """The self-test. It may take some seconds: Meta is asked about half a dozen things."""
     channel = _channel(pk)
+    if request.method == "GET":  # the result's page was opened again
+        return redirect("channels_meta:channel", channel.pk)
     tested = list(run_checks(channel))
     return _show(request, _channel(pk), tested=tested)
 

@@ -125,7 +125,9 @@ def take_return(
     if query.get("error") or query.get("error_code"):
         is_refusal = query.get("error") == "access_denied"
         code = query.get("error_code") or query.get("error", "")
-        return _failed(attempt, "cancelled" if is_refusal else "other", code)
+        if is_refusal:
+            return _failed(attempt, "cancelled")
+        return _failed(attempt, "other", code)
     # Instagram appends this to what it sends back.
     code = query.get("code", "").removesuffix("#_")
     if not code:

@@ -122,7 +122,7 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "declined": Problem(
         _("A permission was declined"),
-        _("Without it this account cannot work in Dexra."),
+        _("Without it this account cannot work: Dexra may not"),
         _("Connect again, and leave every switch on in Meta's window."),
     ),
     "not_professional": Problem(
