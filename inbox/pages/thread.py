@@ -232,7 +232,17 @@ def _bubble(
         time=clock_time(message.sent_at),
         full_time=full_moment(message.sent_at),
         version=_version(
-            message, starts, ends, parts, reactions, mark, acts, post, arrival, earlier
+            message,
+            starts,
+            ends,
+            parts,
+            reactions,
+            mark,
+            acts,
+            post,
+            arrival,
+            earlier,
+            conversation.identity.avatar.name,
         ),
         parts=parts,
         story=story_of(message, at),
