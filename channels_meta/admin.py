@@ -263,19 +263,16 @@ class Pretended(ReadOnly):
 
 @admin.register(SandboxAccount)
 class SandboxAccountAdmin(Pretended, admin.ModelAdmin[SandboxAccount]):
-    list_display = ["channel"]
-    list_select_related = ["channel"]
-    fields = ["channel"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SandboxAccount]:
-        return super().get_queryset(request).defer("access_token")
+    list_display = ["name", "kind", "external_id", "page", "dropped_at"]
+    list_select_related = ["page"]
+    list_filter = ["kind"]
 
 
 @admin.register(SandboxPerson)
 class SandboxPersonAdmin(Pretended, admin.ModelAdmin[SandboxPerson]):
-    list_display = ["name", "username", "channel", "external_id", "note"]
-    list_select_related = ["channel"]
-    list_filter = ["channel"]
+    list_display = ["name", "username", "account", "external_id", "note"]
+    list_select_related = ["account"]
+    list_filter = ["account"]
     search_fields = ["name", "username", "=external_id"]
 
 
@@ -290,16 +287,16 @@ class SandboxMessageAdmin(Pretended, admin.ModelAdmin[SandboxMessage]):
 
 @admin.register(SandboxFault)
 class SandboxFaultAdmin(Pretended, admin.ModelAdmin[SandboxFault]):
-    list_display = ["kind", "channel", "created_at"]
-    list_select_related = ["channel"]
+    list_display = ["kind", "account", "probability", "remaining", "created_at"]
+    list_select_related = ["account"]
 
 
 @admin.register(SandboxCall)
 class SandboxCallAdmin(Pretended, admin.ModelAdmin[SandboxCall]):
-    list_display = ["at", "kind", "short_summary", "status", "channel", "see_person"]
-    list_select_related = ["channel", "person"]
-    list_filter = ["kind", "channel"]
-    fields = ["channel", "see_person", "at", "kind", "summary", "status", "see_payload"]
+    list_display = ["at", "kind", "short_summary", "status", "account", "see_person"]
+    list_select_related = ["account", "person"]
+    list_filter = ["kind", "account"]
+    fields = ["account", "see_person", "at", "kind", "summary", "status", "see_payload"]
 
     @admin.display(description=_("summary"))
     def short_summary(self, call: SandboxCall) -> str:

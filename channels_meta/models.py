@@ -220,24 +220,84 @@ class RawEvent(models.Model):
         return f"{self.object} {self.pk}"
 
 
+class JournalMention(models.Model):
+    """Another journal row that tells what a message said: a repeat, an edit, our own echo.
+
+    The row that brought the message is on the message; what is to be forgotten is in all of them.
+    """
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    # The channel's id of the message.
+    external_id = models.CharField(max_length=600)
+    raw_event = models.ForeignKey(
+        RawEvent, on_delete=models.CASCADE, related_name="mentions"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "external_id", "raw_event"],
+                name="journal_mention_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.raw_event_id}"
+
+
+class JournalErasure(models.Model):
+    """A message that the journal is still to forget: the row is the queue."""
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    # The channel's id of the message.
+    external_id = models.CharField(max_length=600)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "external_id"], name="journal_erasure_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id}"
+
+
 # Django looks for models here; these are a part of their own.
 from channels_meta.sandbox.models import (  # noqa: E402
     SandboxAccount,
     SandboxCall,
+    SandboxClock,
     SandboxFault,
     SandboxMessage,
+    SandboxNotice,
     SandboxPerson,
+    SandboxTemplate,
+    SandboxToken,
+    SandboxUpload,
 )
 
 __all__ = [
     "Credential",
     "DataDeletion",
     "Incident",
+    "JournalErasure",
+    "JournalMention",
     "LoginAttempt",
     "RawEvent",
     "SandboxAccount",
     "SandboxCall",
+    "SandboxClock",
     "SandboxFault",
     "SandboxMessage",
+    "SandboxNotice",
     "SandboxPerson",
+    "SandboxTemplate",
+    "SandboxToken",
+    "SandboxUpload",
 ]

@@ -24,36 +24,74 @@ Kind = SandboxCall.Kind
 _ICONS = {
     Kind.MESSAGE: "chat",
     Kind.IMAGE: "image",
+    Kind.VIDEO: "play",
     Kind.AUDIO: "mic",
+    Kind.FILE: "file",
+    Kind.STICKER: "smile",
+    Kind.LOCATION: "pin",
+    Kind.SHARE: "link",
     Kind.STORY_MENTION: "story",
     Kind.STORY_REPLY: "reply",
     Kind.COMMENT: "comment",
+    Kind.POST: "note",
+    Kind.MENTION: "at",
+    Kind.REFERRAL: "spark",
+    Kind.EDIT: "note",
     Kind.REACTION: "heart",
     Kind.UNREACTION: "heart",
     Kind.UNSEND: "undo",
     Kind.READ: "checks",
     Kind.DELIVERY: "check",
     Kind.ECHO: "retry",
+    Kind.OWN_COMMENT: "retry",
+    Kind.COMMENT_CHANGE: "comment",
+    Kind.ROUTING: "users",
+    Kind.NOTICE: "warn",
+    Kind.ODD: "help",
     Kind.SEND: "send",
+    Kind.PUBLIC_REPLY: "comment",
+    Kind.COMMENT_ACT: "eye-off",
+    Kind.SIGNAL: "eye",
+    Kind.UPLOAD: "clip",
     Kind.PROFILE: "user",
+    Kind.HISTORY: "clock",
+    Kind.THREAD: "users",
+    Kind.SUBSCRIPTION: "bell",
 }
 # Dexra calls these; everything else Meta posts.
-CALLS = {Kind.SEND, Kind.PROFILE}
+CALLS = {
+    Kind.SEND,
+    Kind.PUBLIC_REPLY,
+    Kind.COMMENT_ACT,
+    Kind.SIGNAL,
+    Kind.UPLOAD,
+    Kind.PROFILE,
+    Kind.HISTORY,
+    Kind.THREAD,
+    Kind.SUBSCRIPTION,
+}
 # What is a message of its own in the inbox.
 MESSAGES = {
     Kind.MESSAGE,
     Kind.IMAGE,
+    Kind.VIDEO,
     Kind.AUDIO,
+    Kind.FILE,
+    Kind.STICKER,
+    Kind.LOCATION,
+    Kind.SHARE,
     Kind.STORY_MENTION,
     Kind.STORY_REPLY,
     Kind.COMMENT,
+    Kind.POST,
+    Kind.MENTION,
 }
 
 
 _FIRST = ("request", "object", "id", "time", "field", "sender", "recipient", "timestamp", "mid", "type")  # fmt: skip
 _ORDER = {name: place for place, name in enumerate(_FIRST)}
 
-OPENING = MESSAGES - {Kind.COMMENT}
+OPENING = MESSAGES - {Kind.COMMENT, Kind.POST, Kind.MENTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +123,12 @@ def _known_messages(
     person: SandboxPerson, calls: Sequence[SandboxCall]
 ) -> dict[str | None, Message]:
     mids = {call.summary for call in calls if call.summary}
-    rows = Message.objects.filter(channel_id=person.channel_id, external_id__in=mids)
+    account = person.account
+    rows = Message.objects.filter(
+        channel__kind=account.kind,
+        channel__external_id=account.external_id,
+        external_id__in=mids,
+    )
     return {row.external_id: row for row in rows.filter(is_stub=False)}
 
 
@@ -96,7 +139,7 @@ def _entry(call: SandboxCall, known: dict[str | None, Message], window: str) -> 
     if kind is Kind.SEND:
         title, text = _words_of_send(call, message)
     elif kind in CALLS:
-        text = ""
+        text = _words_of_call(call)
     else:
         text = _words_of_event(call, message, window)
     return Entry(
@@ -141,6 +184,16 @@ def _words_of_send(call: SandboxCall, message: Message | None) -> tuple[str, str
     if not author:
         return _("Reply sent"), accepted
     return _("Reply sent by %(name)s") % {"name": author}, accepted
+
+
+def _words_of_call(call: SandboxCall) -> str:
+    """What was done, in Meta's own word for it; or how it was refused."""
+    if call.status != 200:
+        error = call.payload.get("answer", {}).get("error", {})
+        parts = [str(error.get(key)) for key in ("code", "error_subcode") if key in error]  # fmt: skip
+        values = {"code": "/".join(parts), "status": call.status}
+        return _("Answered with error %(code)s, HTTP %(status)d.") % values
+    return call.summary if call.kind in {Kind.SIGNAL, Kind.THREAD} else ""
 
 
 def _words_of_event(call: SandboxCall, message: Message | None, window: str) -> str:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from channels_meta.models import RawEvent
+from channels_meta.sandbox.accounts import forget_world
 from dexra.demo.seeding import ADMIN, COLLEAGUE, EMAIL_DOMAIN, GROUP
 from dexra.demo.stories import TAGS
 from inbox.models import (
@@ -93,6 +94,7 @@ def clear(demo: Demo) -> None:
     ChannelIdentity.objects.filter(channel__in=channel_ids).delete()
     Contact.objects.filter(pk__in=people, identities=None, site_user_id=None).delete()
     Channel.objects.filter(pk__in=channel_ids).delete()
+    forget_world()
     _forget_unused_tags()
     if demo.colleague:
         demo.colleague.delete()

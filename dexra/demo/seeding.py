@@ -27,7 +27,7 @@ from channels_meta.errors import ERRORS
 from channels_meta.models import RawEvent, SandboxMessage, SandboxPerson
 from channels_meta.processing import drain
 from channels_meta.sandbox import webhooks as meta
-from channels_meta.sandbox.accounts import create_accounts
+from channels_meta.sandbox.accounts import create_accounts, get_account
 from dexra.demo.acts import (
     Act,
     Assigned,
@@ -193,7 +193,7 @@ class Scene:
         return self.identity.conversations.select_related("channel").get()
 
     def make_mid(self, called: str = "") -> str:
-        mid = meta.make_mid(self.person.channel)
+        mid = meta.make_mid(self.person.account)
         if called:
             self.mids[called] = mid
         return mid
@@ -254,7 +254,7 @@ def open_scene(
         name=story.name,
     )
     person, _created = SandboxPerson.objects.get_or_create(
-        channel=channel,
+        account=get_account(channel.kind, channel.external_id),
         external_id=story.person_id,
         defaults={"name": story.name, "username": story.username},
     )
@@ -353,11 +353,11 @@ def _say(scene: Scene, act: Said, at: datetime) -> meta.Data:
 
 
 def _comment(scene: Scene, act: Commented, at: datetime) -> meta.Data:
-    channel = scene.person.channel
+    account = scene.person.account
     number = f"180{secrets.randbelow(10**14):014d}"
     # A Page's posts are named after the Page.
-    is_page = channel.kind == "messenger"
-    post_id = f"{channel.external_id}_{number}" if is_page else number
+    is_page = not account.is_instagram
+    post_id = f"{account.external_id}_{number}" if is_page else number
     comment_id = f"179{secrets.randbelow(10**14):014d}"
     _show(
         scene,
@@ -366,7 +366,7 @@ def _comment(scene: Scene, act: Commented, at: datetime) -> meta.Data:
         direction="in",
         kind="comment",
         text=act.text,
-        extra={"post_id": post_id},
+        post_id=post_id,
     )
     return meta.build_comment(
         scene.person, comment_id=comment_id, post_id=post_id, at=at, text=act.text

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def lina(asgi_server: str) -> SandboxPerson:
     instagram, _messenger = create_accounts()
-    return SandboxPerson.objects.filter(channel=instagram)[0]
+    return SandboxPerson.objects.of(instagram)[0]
 
 
 def write(page: Page, text: str) -> None:

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
-from channels_meta.models import Credential, RawEvent
+from channels_meta.models import Credential, RawEvent, SandboxAccount
 from channels_meta.processing import drain
 from channels_meta.sandbox.accounts import create_accounts
 from inbox.models import Agent, Channel, Message
@@ -314,11 +314,11 @@ def test_the_sandbox_is_looked_at_only(admin_page: Client, model: str) -> None:
 
 def test_the_sandbox_shows_no_token(admin_page: Client) -> None:
     instagram, _messenger = create_accounts()
-    account = instagram.sandbox_account
+    account = SandboxAccount.objects.get(external_id=instagram.external_id)
 
     page = admin_page.get(change_url(account)).content.decode()
 
-    assert account.access_token not in page
+    assert instagram.meta.access_token not in page
 
 
 # --- cost ------------------------------------------------------------------------------------------

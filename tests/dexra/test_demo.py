@@ -305,7 +305,7 @@ def test_clearing_spares_what_is_real(
 
 def test_clearing_takes_what_was_played_since(seeded: str) -> None:
     instagram, _messenger = create_accounts()
-    person = instagram.sandbox_people.last()
+    person = SandboxPerson.objects.of(instagram).last()
     assert person is not None
     RawEvent.objects.create(
         body=b'{"object":"instagram","entry":[{"id":"17841400001","messaging":[{"sender":'

@@ -53,7 +53,7 @@ def accounts(asgi_server: str) -> dict[str, Channel]:
 def customer(
     request: pytest.FixtureRequest, accounts: dict[str, Channel]
 ) -> SandboxPerson:
-    return SandboxPerson.objects.filter(channel=accounts[request.param])[0]
+    return SandboxPerson.objects.of(accounts[request.param])[0]
 
 
 class Integrator:

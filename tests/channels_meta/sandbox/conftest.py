@@ -33,7 +33,7 @@ def person(
 
 
 def first_person(channel: Channel) -> SandboxPerson:
-    return SandboxPerson.objects.select_related("channel").filter(channel=channel)[0]
+    return SandboxPerson.objects.of(channel)[0]
 
 
 def wrote(
@@ -42,7 +42,7 @@ def wrote(
     """The person wrote so long ago, and Dexra has it."""
     at = now() - ago
     message = person.messages.create(
-        mid=webhooks.make_mid(person.channel), direction="in", text=text, sent_at=at
+        mid=webhooks.make_mid(person.account), direction="in", text=text, sent_at=at
     )
     body = webhooks.build_message(person, mid=message.mid, at=at, text=text)
     assert webhooks.tell(person, SandboxCall.Kind.MESSAGE, body) == 200

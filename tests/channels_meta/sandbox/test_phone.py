@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from channels_meta.processing import drain
 from channels_meta.sandbox.models import SandboxCall, SandboxFault, SandboxPerson
 from inbox.delivery import deliver_next
+from inbox.fetching import fetch_due
 from inbox.models import (
     Agent,
     Channel,
@@ -71,7 +72,7 @@ def test_the_page_shows_both_apps_and_the_people_of_one(
     assert "Instagram" in page
     assert "Messenger" in page
     assert 'class="dx-phone dx-phone-fb"' in page
-    theirs = SandboxPerson.objects.filter(channel=accounts["messenger"])
+    theirs = SandboxPerson.objects.of(accounts["messenger"])
     assert all(f"?person={person.pk}" in page for person in theirs)
 
 
@@ -154,7 +155,7 @@ def test_what_the_customer_writes_is_in_the_inbox_under_their_name(
     agent_client: Client, person: SandboxPerson
 ) -> None:
     phone = do(agent_client, person, "write", text="Salam <b>you</b> 👋")
-    look(agent_client, person)
+    fetch_due()
 
     assert "Salam &lt;b&gt;you&lt;/b&gt; 👋" in phone
     message = Message.objects.get()
@@ -202,7 +203,7 @@ def test_stories_show_their_picture_while_they_live(
     message = Message.objects.get()
     assert message.type == act.replace("-", "_")
     page = agent_client.get(message.conversation.get_absolute_url()).content.decode()
-    assert 'src="/static/img/demo/story.png"' in page
+    assert 'src="/sandbox/cdn/img/demo/story.png?asset_id=' in page
 
 
 @pytest.mark.parametrize("act", ["comment", "story-reply"])
@@ -221,7 +222,7 @@ def test_pictures_of_the_demo_are_ours_to_serve(
     do(agent_client, person, "voice")
 
     for message in person.messages.all():
-        assert message.media_url.startswith(f"{asgi_server}/static/")
+        assert message.media_url.startswith(f"{asgi_server}/sandbox/cdn/")
         answer = requests.get(message.media_url, timeout=5)
         assert answer.status_code == 200
         assert answer.headers["Content-Type"] in {"image/png", "audio/wav"}
@@ -342,13 +343,13 @@ def test_a_look_that_finds_nothing_new_is_empty(
 def test_a_new_customer_can_write_at_once(
     agent_client: Client, accounts: dict[str, Channel]
 ) -> None:
-    channel = accounts["instagram"]
+    account = first_person(accounts["instagram"]).account
 
     made = agent_client.post(
-        reverse("sandbox:people"), {"channel": channel.pk, "name": "  Aya   Idrissi "}
+        reverse("sandbox:people"), {"account": account.pk, "name": "  Aya   Idrissi "}
     )
 
-    person = SandboxPerson.objects.select_related("channel").get(name="Aya Idrissi")
+    person = SandboxPerson.objects.get(name="Aya Idrissi")
     assert made["Location"] == f"/sandbox/?person={person.pk}"
     do(agent_client, person, "write", text="Salam")
     assert Message.objects.get().conversation.identity.external_id == person.external_id
@@ -357,7 +358,7 @@ def test_a_new_customer_can_write_at_once(
 def test_a_customer_needs_a_name(
     agent_client: Client, accounts: dict[str, Channel]
 ) -> None:
-    data = {"channel": accounts["messenger"].pk, "name": "  "}
+    data = {"account": first_person(accounts["messenger"]).account.pk, "name": "  "}
 
     page = agent_client.post(reverse("sandbox:people"), data, follow=True)
 

@@ -28,7 +28,7 @@ def test_both_signatures_are_over_the_exact_bytes(person: SandboxPerson) -> None
     is_instagram = person.channel.kind == "instagram"
     secret = b"instagram-app-secret" if is_instagram else b"app-secret"
 
-    assert webhooks.sign(person.channel, body) == {
+    assert webhooks.sign(person.account, body) == {
         "X-Hub-Signature-256": "sha256="
         + hmac.new(secret, body, hashlib.sha256).hexdigest(),
         "X-Hub-Signature": "sha1=" + hmac.new(secret, body, hashlib.sha1).hexdigest(),
@@ -59,7 +59,7 @@ def test_every_act_is_understood(person: SandboxPerson) -> None:
         webhooks.build_unsend(person, mid=mid, at=at),
     ]
 
-    statuses = {webhooks.post(person.channel, body) for body in bodies}
+    statuses = {webhooks.post(person.account, body) for body in bodies}
     drain()
 
     assert statuses == {200}

@@ -1,0 +1,78 @@
+"""What a pretend customer does: the phone remembers it, and Meta has something to tell."""
+
+from channels_meta.sandbox.customers.business import (
+    hand_to_other_app,
+    reply_natively,
+    warn,
+)
+from channels_meta.sandbox.customers.commenting import (
+    comment,
+    comment_on_ad,
+    delete_comment,
+    edit_comment,
+    mention,
+    post_on_page,
+    reply_to_comment,
+)
+from channels_meta.sandbox.customers.phone import Happening, NothingThere
+from channels_meta.sandbox.customers.tapping import (
+    come_by_ad,
+    come_by_link,
+    react,
+    read_messages,
+    tap_button,
+    tap_card_button,
+    tap_quick_reply,
+)
+from channels_meta.sandbox.customers.writing import (
+    edit_last,
+    mention_in_story,
+    reply_to_story,
+    send_album,
+    send_file,
+    send_location,
+    send_photo,
+    send_sticker,
+    send_unsupported,
+    send_video,
+    send_voice,
+    share_post,
+    unsend_last,
+    write,
+)
+
+__all__ = [
+    "Happening",
+    "NothingThere",
+    "come_by_ad",
+    "come_by_link",
+    "comment",
+    "comment_on_ad",
+    "delete_comment",
+    "edit_comment",
+    "edit_last",
+    "hand_to_other_app",
+    "mention",
+    "mention_in_story",
+    "post_on_page",
+    "react",
+    "read_messages",
+    "reply_natively",
+    "reply_to_comment",
+    "reply_to_story",
+    "send_album",
+    "send_file",
+    "send_location",
+    "send_photo",
+    "send_sticker",
+    "send_unsupported",
+    "send_video",
+    "send_voice",
+    "share_post",
+    "tap_button",
+    "tap_card_button",
+    "tap_quick_reply",
+    "unsend_last",
+    "warn",
+    "write",
+]
