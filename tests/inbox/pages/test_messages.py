@@ -440,7 +440,7 @@ OURS = {"direction": "out", "source": "agent", "author_name": "Nadia Berrada"}
                 "type": "comment",
                 "extra": {"comment": {"permalink": "https://fake.example/p/1"}},
             },
-            ["Comment on your post", "https://fake.example/p/1"],
+            ["Comment", "Your post", "https://fake.example/p/1"],
         ),
         (
             {
@@ -451,7 +451,7 @@ OURS = {"direction": "out", "source": "agent", "author_name": "Nadia Berrada"}
             },
             ["Reply to a comment"],
         ),
-        ({"type": "comment", "extra": {}}, ["Comment on your post"]),
+        ({"type": "comment", "extra": {}}, ["Your post"]),
         (
             {
                 "type": "story_reply",
