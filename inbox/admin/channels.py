@@ -55,7 +55,19 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
             _("Health"),
             {"fields": ["status", "status_reason", "last_event_at", "blocked_until"]},
         ),
-        (_("Behaviour"), {"fields": ["reopening", "features", "is_sandbox"]}),
+        (
+            _("Behaviour"),
+            {
+                "fields": [
+                    "reopening",
+                    "stores_media",
+                    "shows_seen",
+                    "shows_typing",
+                    "features",
+                    "is_sandbox",
+                ]
+            },
+        ),
     )
     readonly_fields = ["status_reason", "last_event_at", "blocked_until", "is_sandbox"]
 

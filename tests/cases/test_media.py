@@ -19,7 +19,7 @@ from channels_meta.processing import drain
 from inbox import live
 from inbox.fetching import fetch_due
 from inbox.media import public_url, store_upload
-from inbox.models import Attachment, Channel, Conversation, Fetch, Message
+from inbox.models import Agent, Attachment, Channel, Conversation, Fetch, Message
 from tests import files
 from tests.conftest import INSTAGRAM_ID, Meta, said
 
@@ -233,6 +233,19 @@ def test_case_43_an_account_may_be_set_to_keep_no_copies(
     assert Attachment.objects.get().state == "remote"
     page = thread(agent_client, Conversation.objects.get())
     assert 'src="https://scontent.xx.fbcdn.net/v/photo' in page
+
+
+def test_case_43_the_policy_is_a_switch_of_the_account(
+    messenger: Channel, agent: Agent, client: Client
+) -> None:
+    agent.is_superuser = True
+    agent.save()
+    client.force_login(agent)
+
+    page = client.get(f"/admin/inbox/channel/{messenger.pk}/change/").content.decode()
+
+    assert 'name="stores_media"' in page
+    assert "Stories are never copied." in page
 
 
 @pytest.mark.django_db(transaction=True)
