@@ -28,8 +28,9 @@ from channels_meta.models import Credential, Incident
 from channels_meta.scopes import FACEBOOK, INSTAGRAM
 from channels_meta.upkeep import take_refusal
 from inbox.channels import SendError
-from inbox.history import progress_of, start_import
+from inbox.history import start_import
 from inbox.models import Channel, Import
+from inbox.pages.history import import_of
 from inbox.pages.http import AgentRequest
 
 SHOWN_INCIDENTS = 10
@@ -63,7 +64,7 @@ def _show(
         "broken": sum(finding.level is Level.BAD for finding in tested),
         "flavour": flavour,
         "may_log_in": credential is not None and tokens.app_of(flavour).is_known,
-        "progress": progress_of(channel),
+        "import": import_of(channel),
         "incidents": channel.incidents.all()[:SHOWN_INCIDENTS],
         "since": now().isoformat(),
     }
