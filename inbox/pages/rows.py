@@ -102,13 +102,25 @@ def build_row(
         full_time=full_moment(moment),
         sort=-_deadline(conversation) if is_by_deadline else moment.timestamp(),
         snippet=snippet_of(conversation),
-        window=window_chip(
-            conversation.reply_window_at(at, source=Source.AGENT), at=at
-        ),
+        window=window_chip(_window_of(conversation, at), at=at),
         tags=_tags_of(conversation, shown),
         assignee_id=assignee.pk if assignee else None,
         assignee=assignee.name if assignee else "",
     )
+
+
+def _window_of(conversation: Conversation, at: datetime) -> WindowState:
+    """The reply window; where there is none, the private reply to the comment that is newest."""
+    state = conversation.reply_window_at(at, source=Source.AGENT)
+    last = conversation.last_message
+    if state.is_open or last.get("type") != MessageType.COMMENT:
+        return state
+    adapter = conversation.channel.adapter
+    until = conversation.last_message_at + adapter.private_reply_window
+    may_answer = (
+        last.get("direction") == "in" and not last.get("deleted") and at < until
+    )
+    return WindowState(WindowKind.PRIVATE_REPLY, until) if may_answer else state
 
 
 # The dot of the tag that sandbox conversations carry.
@@ -192,6 +204,12 @@ def window_chip(state: WindowState, *, at: datetime) -> WindowChip:
     if state.kind is WindowKind.HUMAN_AGENT:
         human = _("Human agent · %(span)s") % {"span": words}
         return WindowChip("info", "user", human, state.expires_at)
+    if state.kind is WindowKind.PRIVATE_REPLY:
+        private = _("Private reply · %(span)s") % {"span": words}
+        return WindowChip("info", "reply", private, state.expires_at)
+    if state.kind is WindowKind.PROBABLE:
+        maybe = _("Maybe open · %(span)s") % {"span": words}
+        return WindowChip("line", "clock", maybe, state.expires_at)
     return WindowChip(window_tone(state, at=at), "clock", words, state.expires_at)
 
 
