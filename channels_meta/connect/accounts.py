@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ def _store(
         Credential.objects.defer("access_token").filter(channel=channel).first()
     )
     is_move = moves(credential, offer, login.flavour)
-    before = copy.copy(credential) if is_move else None
+    before = _readable(credential) if is_move and credential else None
     channel.username = offer.username[:100]
     channel.status = Channel.Status.ACTIVE
     channel.status_reason = ""
@@ -142,6 +141,14 @@ def _store(
     start_import(channel, Import.Reason.CONNECTED)
     ring_after_commit(ring_due)
     return before, channel
+
+
+def _readable(credential: Credential) -> Credential | None:
+    """As it is now, with its token: to be let go once another has taken its place."""
+    try:
+        return Credential.objects.select_related("channel").get(pk=credential.pk)
+    except InvalidToken:
+        return None
 
 
 def _credential_fields(offer: Offer, login: Login, token: str) -> dict[str, object]:

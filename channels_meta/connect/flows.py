@@ -120,6 +120,7 @@ def take_return(
     unused = LoginAttempt.objects.filter(pk=attempt.pk, used_at=None)
     if not unused.update(used_at=moment):
         raise LoginRefused("state_used")
+    attempt.used_at = moment
     if attempt.created_at < moment - LOGIN_LASTS:
         return _failed(attempt, "state_expired")
     if query.get("error") or query.get("error_code"):
