@@ -26,6 +26,7 @@ from inbox.inbound.changes import (
 from inbox.inbound.echoes import (
     find_answered_elsewhere,
     find_open_sends,
+    join_commenters,
     place_answers,
     settle_echoes,
 )
@@ -129,6 +130,7 @@ def receive(arrivals: Sequence[Arrival], *, has_turn: bool = False) -> Received:
     raise_alerts(batch)
     change_templates(batch)
     emit(_touch_and_number(batch))
+    join_commenters(batch)
     forget_erased(batch)
     _note_last_event(batch)
     live.publish_after_commit(

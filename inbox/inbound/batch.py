@@ -102,6 +102,8 @@ class Batch:
     questions: list[tuple[int, str, int]] = field(default_factory=list)
     # Echoes that settle a send in somebody else's conversation, and open none of their own.
     elsewhere: set[Key] = field(default_factory=set)
+    # By such an echo a commenter is known in the inbox: (their identity, the person's id there).
+    joins: list[tuple[int, str]] = field(default_factory=list)
     changed_channels: set[int] = field(default_factory=set)
     stored: int = 0
 

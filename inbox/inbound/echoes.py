@@ -349,3 +349,9 @@ def _settle_singly(batch: Batch, message_id: int, echo: Echo) -> None:
         is_deleted=message.deleted_at is not None,
         raw_event_id=message.raw_event_id,
     )
+
+
+def join_commenters(batch: Batch) -> None:
+    """The rare case in which only the echo of a private answer tells whom it went to."""
+    for identity_id, person_id in batch.joins:
+        join_identity(ChannelIdentity.objects.get(pk=identity_id), person_id)

@@ -522,6 +522,8 @@ def test_a_private_answers_echo_to_another_id_settles_it_where_it_was_written(
     ours.refresh_from_db()
     assert (ours.status, ours.external_id) == (Status.SENT, "m_9")
     assert Conversation.objects.get() == comment.conversation
+    people = ChannelIdentity.objects.filter(external_id__in=["7701", "990"])
+    assert len(set(people.values_list("contact", flat=True))) == 1
 
 
 # --- cost ----------------------------------------------------------------------------------------
