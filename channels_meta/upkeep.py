@@ -32,7 +32,8 @@ from channels_meta.scopes import FACEBOOK, INSTAGRAM
 from inbox.bell import ring
 from inbox.channels import ErrorClass, SendError
 from inbox.delivery import pause_channel, stop_channel
-from inbox.models import Agent, Channel
+from inbox.history import start_import
+from inbox.models import Agent, Channel, Import
 
 logger = logging.getLogger(__name__)
 
@@ -225,6 +226,8 @@ def restore_subscription(credential: Credential) -> subscriptions.Subscription:
             ",".join(vanished),
         )
         found = subscriptions.subscribe(credential)
+        if not found.lacks_needed:  # what was said in between was never reported
+            start_import(credential.channel, Import.Reason.OUTAGE)
     if found.lacks_needed:
         reason = _("Meta does not report new messages of this account to Dexra.")
         open_incident(credential.channel_id, Incident.Kind.UNSUBSCRIBED, reason)
