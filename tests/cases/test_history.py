@@ -11,6 +11,9 @@ from django.test import Client
 from django.utils.timezone import now
 
 from channels_meta.processing import drain
+from channels_meta.subscriptions import wanted_fields
+from channels_meta.tokens import app_ids
+from channels_meta.upkeep import restore_subscription
 from inbox.fetching import fetch_due
 from inbox.history import check_channels, run_imports
 from inbox.models import Channel, ChannelIdentity, Conversation, Import, Message
@@ -196,3 +199,19 @@ def test_case_44_names_are_the_profiles_else_the_handle_else_no_invention(
         "1002": "@omar.k",
         "1003": "Instagram user ..1003",
     }
+
+
+def test_case_20_a_page_that_meta_had_unsubscribed_is_compared_once_it_is_subscribed(
+    connected: Channel,
+) -> None:
+    """An hour of failed deliveries ends a subscription, and nothing is reported afterwards."""
+    (app_id,) = app_ids()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as graph:
+        subscribed = {"id": app_id, "subscribed_fields": wanted_fields(connected.meta)}
+        url = f"{FACEBOOK}/{PAGE_ID}/subscribed_apps"
+        graph.get(url, json={"data": []})
+        graph.get(url, json={"data": [subscribed]})
+        graph.post(url, json={"success": True})
+        restore_subscription(connected.meta)
+
+    assert Import.objects.get(state="running").reason == "outage"
