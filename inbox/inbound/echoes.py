@@ -248,11 +248,8 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
             match = open_sends.take(arrival, identity_id, echo)
         if match is None:
             native.append((arrival, echo))
-            continue
-        matched.append((arrival, echo, match))
-        if key in batch.elsewhere:
-            answered = ChannelIdentity.objects.get(pk=match.identity_id)
-            join_identity(answered, echo.person_id)
+        else:
+            matched.append((arrival, echo, match))
     if learned:
         rows = execute(LEARN_TIMES, *columns(sorted(learned), 3))
         for (conversation_id,) in rows:
