@@ -65,6 +65,9 @@ def media_storage(address: str) -> dict[str, Any]:
             "endpoint_url": given.get("endpoint"),
             "region_name": given.get("region"),
             "addressing_style": given.get("addressing"),
+            # Without a key of its own, what the machine may do (a role, a profile).
+            "access_key": env.str("AWS_ACCESS_KEY_ID", default="") or None,
+            "secret_key": env.str("AWS_SECRET_ACCESS_KEY", default="") or None,
         },
     }
 
@@ -323,6 +326,7 @@ CELERY_TASK_ROUTES = {
     "inbox.history.*": {"queue": "fetch"},
     "inbox.templates.*": {"queue": "fetch"},
     "channels_meta.upkeep.*": {"queue": "fetch"},
+    "channels_meta.sandbox.*": {"queue": "send"},
     "webhooks.sending.*": {"queue": "dispatch"},
 }
 # Sweepers: whatever bell was lost, the rows are found. A ring that nobody heard in time is
@@ -374,6 +378,12 @@ CELERY_BEAT_SCHEDULE = {
     },
     "purge-webhooks": {"task": "webhooks.sending.purge", "schedule": 3600},
 }
+if SANDBOX:
+    CELERY_BEAT_SCHEDULE["sandbox"] = {
+        "task": "channels_meta.sandbox.tasks.post_due",
+        "schedule": 1,
+        "options": {"expires": 2},
+    }
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["inbox.api.authentication.KeyAuthentication"],
