@@ -14,9 +14,10 @@ import pytest
 from channels_meta.models import RawEvent
 from channels_meta.processing import drain
 from inbox.models import Channel, Message
-from tests.conftest import Meta
+from tests.conftest import Meta, said
 
 SAMPLES = Path(__file__).parent / "samples"
+TESTS = Path(__file__).parent.parent
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Row = tuple[str, str, str, str, tuple[str, ...]]
@@ -221,6 +222,23 @@ def test_every_recorded_event_has_an_expectation() -> None:
     )
 
 
+def test_every_recorded_answer_has_an_expectation() -> None:
+    """By its name in some test; errors and headers are read all together by theirs."""
+    written = {path: path.read_text() for path in TESTS.rglob("test_*.py")}
+    together = {
+        "error-": (TESTS / "channels_meta" / "test_errors.py", "error-*.json"),
+        "header-": (TESTS / "channels_meta" / "test_pacing.py", "header-"),
+    }
+
+    for path in SAMPLES.rglob("*.json"):
+        kind = path.stem.split("-")[0] + "-"
+        if kind in together:
+            reader, words = together[kind]
+            assert words in written[reader], path.name
+            continue
+        assert any(f'"{path.stem}' in text for text in written.values()), path.name
+
+
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_recorded_event_becomes_what_the_contract_says(meta: Meta, name: str) -> None:
     rows, outcomes = EXPECTED[name]
@@ -258,3 +276,126 @@ def test_a_reaction_that_was_sent_as_an_escape_is_decoded(meta: Meta) -> None:
     drain()
 
     assert Message.objects.get().reactions.get().emoji == "❤️"
+
+
+# sample -> what it leaves in a conversation that is there already, beside the rows of EXPECTED:
+# (name of the line, some of its facts)
+LINES: dict[str, tuple[str, dict[str, Any]]] = {
+    "messenger-app-roles": ("app_roles", {"123456789": ["primary_receiver"]}),
+    "messenger-game-play": ("game_play", {"game_id": "<GAME-APP-ID>"}),
+    "messenger-optin-ref": ("optin", {"ref": "PASS_THROUGH_PARAM", "kind": ""}),
+    "messenger-pass-thread-control-from-idle": (
+        "pass_thread_control",
+        {"from": "", "to": "133423110", "to_us": False},
+    ),
+    "messenger-take-thread-control": (
+        "take_thread_control",
+        {"from": "PREVIOUS_OWNER_APP_ID", "to": "another app"},
+    ),
+    "messenger-request-thread-control": (
+        "request_thread_control",
+        {"by": "REQUESTED_OWNER_APP_ID"},
+    ),
+    "messenger-response-feedback": (
+        "response_feedback",
+        {"feedback": "Good response", "mid": "<Message-id>"},
+    ),
+    "messenger-referral-ad": ("referral", {"source": "ADS", "ad_id": "<ID OF THE AD>"}),
+    "messenger-referral-lead-complete": (
+        "referral",
+        {"type": "LEAD_COMPLETE", "ad_id": "6343235935103"},
+    ),
+    "messenger-unknown-event-key": (
+        "foo",
+        {"foo": {"watermark": 1795398856253, "seq": 38}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(LINES))
+def test_what_happened_around_a_conversation_is_a_line_in_it(
+    meta: Meta, name: str
+) -> None:
+    label, facts = LINES[name]
+    data = read_sample(name)
+    connect_accounts(name, data)
+    (entry,) = data["entry"]
+    (item,) = entry["messaging"]
+    before = {**said("Salam", "m_before"), "sender": item["sender"]}
+    meta.post({"object": "page", "entry": [{**entry, "messaging": [before]}]})
+
+    meta.post(data)
+    drain()
+
+    line = Message.objects.get(direction="event")
+    assert line.extra["event"] == label
+    assert {key: line.extra["raw"][key] for key in facts} == facts
+
+
+# sample -> some of what is kept of its message
+FACTS: dict[str, dict[str, Any]] = {
+    "messenger-message-ad-referral": {
+        "referral__source": "ADS",
+        "referral__ad_id": "<ID_OF_THE_AD>",
+    },
+    "messenger-postback-referral": {
+        "referral__ref": "EWlSpMdjz9B0QgB9aLXV3uH9hr",
+        "postback__payload": "USER_DEFINED_PAYLOAD",
+    },
+    "messenger-quick-reply": {"quick_reply__payload": "PAYLOAD_QUICK_REPLY"},
+    "messenger-message-unsupported": {"raw__is_unsupported": True},
+    "messenger-multi-attachment": {"prior_message__source": "checkbox_plugin"},
+    "messenger-message-echo": {"app_id": "1908099413728554"},
+    "instagram-standby-text": {"standby": True},
+    "messenger-standby-echo": {"standby": True, "app_id": "1908099413728554"},
+    "instagram-story-reply-real-shape": {"story__id": "10704075982682400"},
+    "instagram-comment-fblogin-comment-id": {
+        "comment__ad__id": "<AD_ID>",
+        "comment__parent_id": "<PARENT_COMMENT_ID>",
+    },
+    "instagram-comment-iglogin-flat": {"comment__post_id": "<MEDIA_ID>"},
+    "instagram-mention-comment": {"mention": True, "comment__is_post": False},
+    "instagram-mention-media": {"mention": True, "comment__is_post": True},
+    "page-feed-photo-add-message": {"comment__is_post": True},
+    "page-feed-comment-hide": {"hidden": True},
+}
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_what_a_recorded_message_tells_beside_its_words_is_kept(
+    meta: Meta, name: str
+) -> None:
+    data = read_sample(name)
+    connect_accounts(name, data)
+
+    meta.post(data)
+    drain()
+
+    kept = Message.objects.get(is_stub=False).extra
+    assert {path: read_path(kept, path) for path in FACTS[name]} == FACTS[name]
+
+
+def read_path(data: Any, path: str) -> Any:
+    for key in path.split("__"):
+        data = data[key]
+    return data
+
+
+def test_an_appointment_and_an_order_are_cards_with_their_facts(meta: Meta) -> None:
+    for name in ("messenger-attachment-appointment", "messenger-send-cart"):
+        data = read_sample(name)
+        connect_accounts(name, data)
+        meta.post(data)
+    drain()
+
+    appointment, order = (
+        message.attachments.get().extra for message in Message.objects.order_by("pk")
+    )
+    assert appointment["appointment"] == {
+        "id": "<BOOKING_ID>",
+        "status": "requested",
+        "starts_at": "2026-11-22T10:13:20+00:00",
+        "ends_at": "2026-11-22T11:13:20+00:00",
+        "timezone": "America/Los_Angeles",
+    }
+    assert [product["quantity"] for product in order["raw"]["products"]] == [1, 2]
