@@ -8,6 +8,8 @@ const shelf = () => document.getElementById("composer-files");
 const rules = () => JSON.parse(form()?.dataset.files ?? "null");
 // The browser's own list is what the form posts; this is where we read and write it.
 const chosen = () => [...(input()?.files ?? [])];
+// What each input held before the picker replaced it.
+const kept = new WeakMap();
 
 export const chosenFiles = chosen;
 
@@ -15,14 +17,14 @@ export const chosenFiles = chosen;
 export function addFiles(files) {
   if (!input()) return;
   const allowed = rules();
-  const kept = chosen();
+  const all = chosen();
   const troubles = [];
   for (const file of files) {
-    const trouble = kept.length >= allowed.most ? allowed.many : troubleWith(file, allowed);
+    const trouble = all.length >= allowed.most ? allowed.many : troubleWith(file, allowed);
     if (trouble) troubles.push(trouble);
-    else kept.push(file);
+    else all.push(file);
   }
-  keep(kept);
+  keep(all);
   say(troubles);
 }
 
@@ -34,13 +36,14 @@ function keep(files) {
   const transfer = new DataTransfer();
   for (const file of files) transfer.items.add(file);
   input().files = transfer.files;
+  kept.set(input(), files);
   draw(files);
 }
 
 /** The sentence for a file that would be refused; "" if it looks well. The server looks inside. */
 function troubleWith(file, allowed) {
   const told = (sentence) =>
-    sentence.replace("{name}", file.name).replace("{size}", sizeWords(file.size));
+    sentence.replace("{name}", () => file.name).replace("{size}", sizeWords(file.size));
   if (!file.size) return told(allowed.empty);
   const kind = kindOf(file.type, allowed.kinds);
   if (!kind) return told(allowed.none);
@@ -90,7 +93,7 @@ function preview(file, index) {
     item.querySelector(".dx-attach-t").replaceChildren(picture);
   }
   const button = item.querySelector("button");
-  button.setAttribute("aria-label", rules().remove.replace("{name}", file.name));
+  button.setAttribute("aria-label", rules().remove.replace("{name}", () => file.name));
   button.addEventListener("click", () => {
     keep(chosen().filter((_, other) => other !== index));
     document.getElementById("composer-text").focus();
@@ -105,12 +108,8 @@ export function startFiles() {
     if (event.target.id !== "composer-input") return;
     const added = [...event.target.files];
     // A new choice replaces the old one in the browser; here it adds to it.
-    const before = shown.get(event.target) ?? [];
-    keep(before);
+    keep(kept.get(event.target) ?? []);
     addFiles(added);
-  });
-  document.addEventListener("click", (event) => {
-    if (event.target.id === "composer-input") shown.set(event.target, chosen());
   });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
@@ -132,9 +131,6 @@ export function startFiles() {
     addFiles([...event.dataTransfer.files]);
   });
 }
-
-// What was chosen before the picker opened.
-const shown = new WeakMap();
 
 const isDropPlace = (event) =>
   event.target.closest?.("#main") && [...(event.dataTransfer?.types ?? [])].includes("Files");
