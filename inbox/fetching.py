@@ -87,7 +87,8 @@ select c.id, k.kind
 """
 
 CLAIM = """
-update inbox_fetch f set due_at = statement_timestamp() + %s, attempts = f.attempts + 1
+update inbox_fetch f
+   set due_at = statement_timestamp() + make_interval(secs => %s), attempts = f.attempts + 1
  where f.id = (select id from inbox_fetch
                 where channel_id = %s and kind = %s and due_at <= statement_timestamp()
                 order by due_at, id limit 1 for update skip locked)
@@ -204,7 +205,7 @@ def _work(lane: Lane, end: float) -> timedelta | None:
 
 def _claim(lane: Lane) -> Claimed | None:
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [LEASE, lane.channel_id, lane.kind])
+        cursor.execute(CLAIM, [LEASE.total_seconds(), lane.channel_id, lane.kind])
         row = cursor.fetchone()
     return Claimed(row[0], lane, row[1], row[2]) if row else None
 
@@ -214,9 +215,9 @@ def _ask(fetch: Claimed) -> SendError | None:
     try:
         _QUESTIONS[fetch.lane.kind](fetch.subject_id)
     except SendError as error:
-        if error.error_class in _FOR_GOOD:
-            return _give_up(fetch, error)
-        return error
+        if error.error_class not in _FOR_GOOD:
+            return error
+        _give_up(fetch, error)
     return None
 
 
@@ -294,6 +295,8 @@ def _store_profile(identity_id: int, profile: Profile) -> bool:
         .select_related("contact")
         .get(pk=identity_id)
     )
+    if _is_forgotten(identity):  # while the channel was asked
+        return False
     changed = _apply_names(identity, profile.username, profile.name)
     identity.avatar_url = profile.avatar_url or identity.avatar_url
     identity.profile = {**identity.profile, **profile.attributes}
@@ -454,9 +457,16 @@ def _learn_author(message: Message, author_id: str, username: str, name: str) ->
         if author_id
         else None
     )
-    if known is not None:
+    if known is None:
+        _name(identity, author_id, username, name)
+    elif known.erased_at and message.sent_at <= known.erased_at:
+        _bury(message)
+    else:
         _move(identity, known)
-        return
+
+
+def _name(identity: ChannelIdentity, author_id: str, username: str, name: str) -> None:
+    """The placeholder becomes the person, whom we had not known."""
     changed = _apply_names(identity, username, name)
     if author_id:
         identity.external_id = author_id
@@ -464,7 +474,7 @@ def _learn_author(message: Message, author_id: str, username: str, name: str) ->
         Fetch.objects.bulk_create(
             [
                 Fetch(
-                    channel=message.channel,
+                    channel_id=identity.channel_id,
                     kind=Fetch.Kind.PROFILE,
                     subject_id=identity.pk,
                 )

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -77,6 +77,13 @@ RUN_SECONDS = 10
 MAX_ATTEMPTS = 8
 # Longer waits are left to the sweeper.
 RUNG_WITHIN = timedelta(seconds=60)
+
+# What a channel remembers; nothing else is taken from it.
+Remembered = InboundMessage | Echo | ReactionChange
+# How a message was found: an event should have told us, or it is from before our time.
+MISSED, HISTORY = "missed", "history"
+# The line in the thread that says so.
+_LINES = {MISSED: "recovered", HISTORY: "earlier"}
 
 _LAST_SEEN = "dexra:history:seen"
 _POISON = (DataError, IntegrityError, ArithmeticError, AttributeError, LookupError, TypeError,
@@ -292,39 +299,46 @@ def _store(
         for item in fresh
     ]
     _receive_all(arrivals)
-    missed = {
-        a.item.external_id
+    kinds = {
+        a.item.external_id: a.recovered
         for a in arrivals
-        if a.recovered == "missed" and isinstance(a.item, InboundMessage | Echo)
+        if isinstance(a.item, InboundMessage | Echo)
     }
-    mids = [i.external_id for i in fresh if isinstance(i, InboundMessage | Echo)]
     stored = Message.objects.filter(
         channel=channel,
-        external_id__in=mids,
+        external_id__in=list(kinds),
         extra__recovered=True,
         deleted_at=None,
         is_stub=False,
     ).values_list("conversation_id", "external_id")
-    told = Counter(pk for pk, mid in stored if pk and (says_so or mid in missed))
-    _add_lines(channel, told, at)
-    return Found(len(stored), sum(mid in missed for _pk, mid in stored))
+    counts = Counter((pk, kinds[mid or ""]) for pk, mid in stored if pk)
+    _add_lines(
+        channel,
+        {key: n for key, n in counts.items() if says_so or key[1] == MISSED},
+        at,
+    )
+    recovered = sum(n for (_pk, kind), n in counts.items() if kind == MISSED)
+    return Found(counts.total(), recovered)
 
 
-def _recovery(item: Item, horizon: Horizon) -> str:
-    return "missed" if _said_at(item) >= horizon.news_from else "history"
+def _recovery(item: Remembered, horizon: Horizon) -> str:
+    return MISSED if _said_at(item) >= horizon.news_from else HISTORY
 
 
-def _said_at(item: Item) -> datetime:
+def _said_at(item: Remembered) -> datetime:
     return item.sent_at if isinstance(item, InboundMessage | Echo) else item.at
 
 
-def _unknown(channel: Channel, items: Iterable[Item], horizon: Horizon) -> list[Item]:
+def _unknown(
+    channel: Channel, items: Iterable[Item], horizon: Horizon
+) -> list[Remembered]:
     """Messages that are not stored, and reactions to any that are or will be."""
     young = now() - GRACE
     wanted = [
         item
         for item in items
-        if _said_at(item) <= young
+        if isinstance(item, Remembered)
+        and _said_at(item) <= young
         and (horizon.since is None or _said_at(item) >= horizon.since)
     ]
     known = look_up((channel.pk, item.external_id) for item in wanted)
@@ -350,7 +364,10 @@ def _receive_all(arrivals: Sequence[Arrival]) -> None:
         _receive_all(arrivals[middle:])
 
 
-def _add_lines(channel: Channel, counts: Counter[int], at: datetime) -> None:
+def _add_lines(
+    channel: Channel, counts: Mapping[tuple[int, str], int], at: datetime
+) -> None:
+    """counts: of messages, by conversation and by how they were found."""
     Message.objects.bulk_create(
         Message(
             conversation_id=conversation_id,
@@ -359,13 +376,13 @@ def _add_lines(channel: Channel, counts: Counter[int], at: datetime) -> None:
             source=Source.SYSTEM,
             type=MessageType.EVENT,
             status=Status.SENT,
-            extra={"event": "recovered", "count": count},
+            extra={"event": _LINES[kind], "count": count},
             sent_at=at,
             received_at=at,
         )
-        for conversation_id, count in sorted(counts.items())
+        for (conversation_id, kind), count in sorted(counts.items())
     )
-    refresh(counts)
+    refresh({conversation_id for conversation_id, _kind in counts})
 
 
 # --- compare -------------------------------------------------------------------------------------

@@ -34,8 +34,8 @@ def line_of(message: Message) -> Line:
         return Line(gettext("%(who)s marked this as done") % {"who": who}, "check")
     if name == "reopened":
         return Line(gettext("%(who)s opened this again") % {"who": who}, "undo")
-    if name == "recovered":
-        return Line(_recovered(message), "download")
+    if name in {"recovered", "earlier"}:
+        return Line(_found(message, name), "download")
     if name == "action":
         return Line(*action_line(message, who))
     told = mapping(extra.get("raw"))
@@ -57,13 +57,21 @@ def _assignment(message: Message, who: str) -> str:
     }
 
 
-def _recovered(message: Message) -> str:
+def _found(message: Message, name: str) -> str:
     count = int(message.extra.get("count", 1))
-    return ngettext(
-        "%(count)d message recovered that had not been reported",
-        "%(count)d messages recovered that had not been reported",
-        count,
-    ) % {"count": count}
+    if name == "earlier":
+        words = ngettext(
+            "%(count)d earlier message was fetched",
+            "%(count)d earlier messages were fetched",
+            count,
+        )
+    else:
+        words = ngettext(
+            "%(count)d message recovered that had not been reported",
+            "%(count)d messages recovered that had not been reported",
+            count,
+        )
+    return words % {"count": count}
 
 
 # --- arrivals ------------------------------------------------------------------------------------

@@ -519,6 +519,22 @@ def test_a_contact_that_an_agent_worked_on_points_to_the_real_one(
     assert contact.merged_into == known.identity.contact
 
 
+def test_a_comment_of_somebody_who_asked_to_be_forgotten_is_not_kept(
+    channel: Channel, fake_adapter: FakeAdapter
+) -> None:
+    known = make_conversation(channel, name="", person_id="person-9").identity
+    message = comment(channel, "comment:c-1", content="a secret")
+    ChannelIdentity.objects.filter(pk=known.pk).update(erased_at=now())
+    fake_adapter.details["c-1"] = Details(author=("person-9", "ana", "Ana"))
+    ask(channel, Fetch.Kind.DETAILS, message.pk)
+
+    fetch_due()
+
+    message.refresh_from_db()
+    assert message.deleted_at is not None
+    assert message.content == ""
+
+
 def test_our_own_comment_makes_nobody_a_customer(
     channel: Channel, fake_adapter: FakeAdapter
 ) -> None:
@@ -559,3 +575,25 @@ def test_a_new_thread_is_given_what_was_written_before(
         {"event": "recovered", "count": 1},
     ]
     assert thread[0].extra == {"recovered": True}
+
+
+def test_what_was_written_before_the_account_was_connected_is_no_news(
+    channel: Channel, fake_adapter: FakeAdapter
+) -> None:
+    message = write(channel, "m-9", "person-1", type="text", content="hello again")
+    Conversation.objects.update(unread=1)
+    earlier = InboundMessage(
+        person_id="person-1",
+        external_id="m-8",
+        sent_at=now() - timedelta(days=40),
+        type="text",
+        content="thank you",
+    )
+    fake_adapter.history["person-1"] = HistoryPage([earlier], "", 1)
+    ask(channel, Fetch.Kind.HISTORY, message.conversation.identity_id)
+
+    fetch_due()
+
+    line = message.conversation.messages.get(direction="event")
+    assert line.extra == {"event": "earlier", "count": 1}
+    assert Conversation.objects.get().unread == 1
