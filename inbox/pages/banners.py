@@ -44,8 +44,13 @@ def _rank(channel: Channel) -> int:
         return 0 if channel.is_retired else 3
     if channel.status == Channel.Status.NEEDS_REAUTH:
         return 2
-    # A working account has a reason only if something is to be said about it.
-    return int(channel.status == Channel.Status.ACTIVE and bool(channel.status_reason))
+    return int(channel.status == Channel.Status.ACTIVE and bool(_reason(channel)))
+
+
+def _reason(channel: Channel) -> str:
+    """A working account has one only if something is to be said about it: what its checks found,
+    else what the platform refused last."""
+    return channel.status_reason or channel.last_error
 
 
 def _words(channel: Channel) -> tuple[str, str, str, str]:
@@ -59,4 +64,4 @@ def _words(channel: Channel) -> tuple[str, str, str, str]:
         text = channel.status_reason or _("Replies wait in the queue until then.")
         return "bad", title, text, _("Reconnect")
     title = _("%(account)s on %(channel)s needs attention.")
-    return "warn", title, channel.status_reason, _("Look into it")
+    return "warn", title, _reason(channel), _("Look into it")

@@ -11,6 +11,7 @@ import pytest
 import requests
 import responses
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils.timezone import now
 
 from channels_meta.processing import drain
@@ -400,6 +401,22 @@ def test_case_39_an_outage_of_instagram_queues_and_recovers(
     instagram.refresh_from_db()
     assert message.status == Status.SENT
     assert instagram.last_error == ""
+
+
+@pytest.mark.django_db
+@responses.activate
+def test_case_39_agents_are_told_why_replies_wait(
+    on_messenger: Conversation, agent_client: Client
+) -> None:
+    slow = {"message": "…", "code": 80006}
+    responses.post(PAGE_MESSAGES, json={"error": slow}, status=400)
+    deliver(queue(on_messenger))
+
+    page = agent_client.get(on_messenger.get_absolute_url()).content.decode()
+
+    assert "Maison Tilila on Messenger needs attention." in page
+    sentence = "Meta asked this account to slow down. Replies go out a little later."
+    assert page.count(sentence) == 2  # in the banner, and below the reply
 
 
 @pytest.mark.django_db
