@@ -346,6 +346,8 @@ def _mark(conversation: Conversation, message: Message) -> Mark | None:
         and conversation.channel.status != Channel.Status.ACTIVE
     ):
         return _HELD_BACK
+    if message.status == Status.QUEUED and message.error_detail:
+        return Mark("clock", message.error_detail)
     return _MARKS.get(Status(message.status))
 
 
