@@ -13,8 +13,10 @@ from inbox.events import Event, EventName
 from inbox.models import Channel
 
 Kind = Incident.Kind
-# These show in the account's own status; the others are told by its `status_reason` while it works.
+# These show in the account's own status, these in what was refused last; the others are told by
+# `status_reason` while the account works.
 OF_STATUS = frozenset({Kind.NEEDS_REAUTH, Kind.DISCONNECTED})
+OF_REFUSALS = frozenset({Kind.POLICY, Kind.REFUSED})
 
 
 def open_incident(channel_id: int, kind: Incident.Kind, reason: str) -> bool:
@@ -26,7 +28,7 @@ def open_incident(channel_id: int, kind: Incident.Kind, reason: str) -> bool:
             closed_at=None,
             defaults={"reason": reason[:300], "mail_due_at": now()},
         )
-        if is_new and kind not in OF_STATUS:
+        if is_new and kind not in OF_STATUS | OF_REFUSALS:
             _show(channel_id, incident.reason)
     return is_new
 
@@ -38,7 +40,7 @@ def close_incidents(channel_id: int, kinds: Collection[Incident.Kind] = ()) -> N
         over = still_open.filter(kind__in=kinds) if kinds else still_open
         if not over.update(closed_at=now(), mail_due_at=None):
             return
-        others = still_open.exclude(kind__in=OF_STATUS).order_by("-id")
+        others = still_open.exclude(kind__in=OF_STATUS | OF_REFUSALS).order_by("-id")
         _show(channel_id, others.values_list("reason", flat=True).first() or "")
 
 
@@ -57,21 +59,29 @@ def notice_events(sender: object, events: Sequence[Event], **_: object) -> None:
 
 
 def _notice(event: Event) -> None:
+    """Either the account's status has changed, or what was refused last, which it then names."""
+    channel = Channel.objects.only(
+        "status_reason", "last_error", "last_error_code"
+    ).get(pk=event.channel_id)
     status = str(event.details.get("status", ""))
     reason = str(event.details.get("reason", ""))
-    if status == Channel.Status.ACTIVE and not reason.startswith("policy"):
-        close_incidents(event.channel_id, OF_STATUS)
-        return
-    kinds = {
-        Channel.Status.NEEDS_REAUTH.value: Kind.NEEDS_REAUTH,
-        Channel.Status.DISCONNECTED.value: Kind.DISCONNECTED,
-    }
-    channel = Channel.objects.only("status_reason", "last_error").get(
-        pk=event.channel_id
-    )
-    if kind := kinds.get(status):
-        open_incident(event.channel_id, kind, channel.status_reason or reason)
-    elif reason == "policy_unblock":
-        close_incidents(event.channel_id, [Kind.POLICY])
-    elif reason.startswith("policy"):
-        open_incident(event.channel_id, Kind.POLICY, channel.last_error or reason)
+    if kind := _STOPPED.get(status):
+        open_incident(channel.pk, kind, channel.status_reason or reason)
+    elif channel.last_error and reason == channel.last_error_code:
+        kind = Kind.POLICY if reason.startswith("policy") else Kind.REFUSED
+        open_incident(channel.pk, kind, channel.last_error)
+    else:
+        close_incidents(channel.pk, OF_STATUS)
+        close_refusals(channel)
+
+
+def close_refusals(channel: Channel) -> None:
+    """A success has cleared what was refused."""
+    if not channel.last_error:
+        close_incidents(channel.pk, OF_REFUSALS)
+
+
+_STOPPED = {
+    Channel.Status.NEEDS_REAUTH.value: Kind.NEEDS_REAUTH,
+    Channel.Status.DISCONNECTED.value: Kind.DISCONNECTED,
+}

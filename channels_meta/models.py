@@ -110,6 +110,7 @@ class Incident(models.Model):
         NEEDS_REAUTH = "needs_reauth", _("Needs to be reconnected")
         DISCONNECTED = "disconnected", _("Disconnected")
         POLICY = "policy", _("Restricted by Meta")
+        REFUSED = "refused", _("Refused by Meta")
         UNSUBSCRIBED = "unsubscribed", _("Meta reports nothing to us")
         SILENT = "silent", _("Unusually silent")
         EXPIRING = "expiring", _("Token about to expire")

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from channels_meta import subscriptions, tokens
 from channels_meta.arrivals import silence_of
 from channels_meta.errors import RECONNECT
-from channels_meta.incidents import close_incidents, open_incident
+from channels_meta.incidents import close_incidents, close_refusals, open_incident
 from channels_meta.models import Credential, Incident, LoginAttempt, RawEvent
 from channels_meta.processing import replay
 from channels_meta.scopes import FACEBOOK, INSTAGRAM
@@ -83,6 +83,7 @@ def look_after(credential_id: int) -> None:
                 break
     watch_expiry(credential)
     watch_silence(credential.channel)
+    close_refusals(credential.channel)
     Credential.objects.filter(pk=credential_id).update(due_at=now() + EVERY)
 
 
