@@ -2,6 +2,7 @@
 
 from channels_meta.processing import drain, purge_raw_events
 from channels_meta.redaction import forget_due
+from channels_meta.sandbox.tasks import post_due
 from channels_meta.upkeep import (
     look_after,
     mail_incidents,
@@ -15,6 +16,7 @@ __all__ = [
     "forget_due",
     "look_after",
     "mail_incidents",
+    "post_due",
     "purge_logins",
     "purge_raw_events",
     "replay_unrouted",

@@ -22,8 +22,8 @@ PHOTO = "img/demo/bag.png"
 SECOND_PHOTO = "img/demo/babouches.png"
 VOICE = "audio/demo/voice.wav"
 STORY = "img/demo/story.png"
-VIDEO = "sandbox/clip.mp4"
-DOCUMENT = "sandbox/receipt.pdf"
+VIDEO = "video/demo/clip.mp4"
+DOCUMENT = "files/demo/receipt.pdf"
 # Messenger's thumb.
 LIKE = 369239263222822
 PLACE = {"title": "Jemaa el-Fnaa", "lat": 31.6258, "long": -7.9892}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from channels_meta.sandbox import clock
@@ -131,22 +130,21 @@ def seconds_left(token: SandboxToken) -> int:
 
 def kill(account: SandboxAccount, subcode: int = 463) -> None:
     """Every token that speaks for this account dies by this subcode of 190."""
-    _speaking_for(account).update(killed_by=subcode)
+    ids = [token.pk for token in _speaking_for(account)]
+    SandboxToken.objects.filter(pk__in=ids).update(killed_by=subcode)
 
 
 def is_alive(account: SandboxAccount) -> bool:
     """Whether any token still speaks for this account."""
-    alive = _speaking_for(account).filter(killed_by=None)
-    return any(why_dead(token) is None for token in alive)
+    return any(why_dead(token) is None for token in _speaking_for(account))
 
 
-def _speaking_for(account: SandboxAccount) -> QuerySet[SandboxToken]:
+def _speaking_for(account: SandboxAccount) -> list[SandboxToken]:
     """Its own; an Instagram account that has none is spoken for by its Page's."""
-    tokens = SandboxToken.objects.filter(account__isnull=False).exclude(kind=Kind.CODE)
-    own = tokens.filter(account=account)
-    if account.page is None or own.exists():
-        return own
-    return tokens.filter(account=account.page)
+    owners = [account.pk, account.page_id] if account.page_id else [account.pk]
+    tokens = SandboxToken.objects.filter(account__in=owners)
+    found = list(tokens.exclude(kind=Kind.CODE))
+    return [token for token in found if token.account_id == account.pk] or found
 
 
 def ends_at(seconds: int) -> int:

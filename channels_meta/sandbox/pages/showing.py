@@ -19,7 +19,7 @@ from channels_meta.sandbox.models import (
     SandboxPerson,
 )
 from channels_meta.sandbox.pages.acts import DEATHS, LASTING, NEXT_SEND
-from inbox.models import Channel, ChannelIdentity, Conversation
+from inbox.models import Channel, Conversation
 from inbox.pages.clock import clock_time, row_time, span_words
 from inbox.pages.security import shown_here
 
@@ -55,10 +55,8 @@ def context_of(person: SandboxPerson) -> dict[str, Any]:
     """All that the moving parts of the page show."""
     account = person.account
     channel = account.channel
-    identities = ChannelIdentity.objects.filter(
-        channel=channel, external_id__in=person.ids
-    )
-    identity = identities.order_by("-last_inbound_at").first()
+    conversation = _conversation_of(person, channel)
+    identity = conversation.identity if conversation else None
     bubbles = bubbles_of(person)
     faults = list(account.faults.all())
     on = {fault.kind for fault in faults}
@@ -71,7 +69,7 @@ def context_of(person: SandboxPerson) -> dict[str, Any]:
         "quick_replies": _quick_replies(bubbles),
         "is_typing": _is_typing(person),
         "entries": entries_of(person, identity),
-        "conversation": _conversation_of(person, channel),
+        "conversation": conversation,
         "is_token_dead": not tokens.is_alive(account),
         "needs_reauth": channel.status == Channel.Status.NEEDS_REAUTH,
         "is_unsubscribed": subscriptions.source_of(account) is None,
@@ -98,6 +96,7 @@ def _conversation_of(person: SandboxPerson, channel: Channel) -> Conversation | 
         Conversation.objects.filter(
             channel=channel, identity__external_id__in=person.ids
         )
+        .select_related("identity")
         .order_by("-last_message_at", "-id")
         .first()
     )
