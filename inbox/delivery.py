@@ -72,7 +72,7 @@ ALERT_PREFIX = "policy_"
 MAY_HAVE_BEEN_SENT = _("This may have been sent: the channel did not answer in time.")
 NO_ANSWER = _("The channel does not answer. Replies go out once it does.")
 GAVE_UP = _("The channel could not be reached, in several attempts.")
-GROUP_STOPPED = _("Not sent, because a part before it was not.")
+GROUP_STOPPED = _("A part before it could not be sent.")
 
 
 def backoff(attempts: int) -> timedelta:
@@ -112,6 +112,7 @@ def claim_next(conversation_id: int, *, at: datetime) -> Message | None:
             "conversation__channel",
             "reply_to__channel",
         )
+        .prefetch_related("attachments")
         .order_by("pk")
         .first()
     )

@@ -244,6 +244,8 @@ export function followLog() {
   } else if (!("isOld" in element.dataset)) {
     scrollToEnd();
   }
+  // The composer grows and shrinks with what it holds.
+  new ResizeObserver(() => follows && !("isOld" in element.dataset) && scrollToEnd()).observe(element);
   element.addEventListener("scroll", () => {
     follows = element.scrollHeight - element.scrollTop - element.clientHeight < END_TOLERANCE;
     if (follows) document.getElementById("jump").hidden = true;

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.utils.timezone import now
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from inbox.actions import perform
 from inbox.channels import (
@@ -312,29 +312,6 @@ def test_without_script_a_plain_form_sends_files(
     page.get_by_role("button", name="Send").click()
 
     expect(page.locator("#msgs .dx-msg-out")).to_have_count(2)
-
-
-def test_a_thumbnail_that_is_not_there_yet_is_asked_for_again(
-    open_page: OpenPage, agent: Agent, conversation: Conversation, roomy: FakeAdapter
-) -> None:
-    page = open_thread(open_page, agent, conversation)
-    asked: list[str] = []
-
-    def keep_waiting_once(route: Route) -> None:
-        asked.append(route.request.url)
-        if len(asked) == 1:
-            route.fulfill(status=404)
-        else:
-            route.continue_()
-
-    page.route(re.compile(r"/(thumbnails|files|media)/"), keep_waiting_once)
-    page.locator("#composer-input").set_input_files(
-        [named(picture(), "red.png", "image/png")]
-    )
-    page.get_by_role("button", name="Send").click()
-
-    expect(page.locator("#msgs .dx-photo img")).to_be_visible()
-    assert len(asked) > 1
 
 
 # --- reactions, quotes, control, typing ----------------------------------------------------------
