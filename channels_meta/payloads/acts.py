@@ -16,7 +16,7 @@ from channels_meta.payloads.values import (
     as_list,
     made_id,
     read_id,
-    read_mid,
+    read_quoted,
     read_text,
     shorten,
 )
@@ -168,8 +168,8 @@ def parse_feedback(
     details: dict[str, Any] = {"answers": _answers(told)}
     if told.get("feedback"):
         details["feedback"] = read_text(told["feedback"])[:300]
-    if told.get("mid"):
-        details["mid"] = read_mid(told["mid"])
+    if mid := read_quoted(told.get("mid")):
+        details["mid"] = mid
     return key, read_act(context, raw, sender, recipient, key, value, details)
 
 

@@ -35,6 +35,7 @@ from channels_meta.payloads.values import (
     read_id,
     read_mid,
     read_moment,
+    read_quoted,
     read_text,
     read_whole,
 )
@@ -162,8 +163,7 @@ def _extras(context: Context, message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reply_to(message: Mapping[str, Any]) -> str:
-    mid = as_dict(message.get("reply_to")).get("mid")
-    return read_mid(mid) if mid else ""
+    return read_quoted(as_dict(message.get("reply_to")).get("mid"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,13 +69,11 @@ def _read_iso(value: Any) -> datetime | None:
 
 
 def read_id(value: Any) -> str:
-    """Ids are opaque text, also where they come as numbers; "" for what is none."""
+    """Ids are opaque text, also where they come as numbers; "" for what is none, or too long."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     text = str(value)
-    if len(text) > MAX_ID_CHARACTERS:
-        raise ItemError(f"an id of {len(text)} characters")
-    return text
+    return text if len(text) <= MAX_ID_CHARACTERS else ""
 
 
 def read_mid(value: Any) -> str:
@@ -85,6 +83,14 @@ def read_mid(value: Any) -> str:
     if len(text) > MAX_MID_CHARACTERS:
         raise ItemError(f"a message id of {len(text)} characters")
     return text
+
+
+def read_quoted(value: Any) -> str:
+    """The id of a message that is only referred to; "" if it is none."""
+    try:
+        return read_mid(value)
+    except ItemError:
+        return ""
 
 
 def made_id(name: str, person: str, moment: datetime, details: Any) -> str:

@@ -250,6 +250,8 @@ def settle_echoes(batch: Batch) -> list[tuple[Arrival, Echo]]:
             native.append((arrival, echo))
         else:
             matched.append((arrival, echo, match))
+            if key in batch.elsewhere:
+                batch.joins.append((match.identity_id, echo.person_id))
     if learned:
         rows = execute(LEARN_TIMES, *columns(sorted(learned), 3))
         for (conversation_id,) in rows:

@@ -210,10 +210,13 @@ def _shared(attachment: Attachment, what: str) -> Element:
         host = urlsplit(link).hostname or ""
     except ValueError:
         host = ""
-    label = _LABELS.get(what) or attachment.get_kind_display()
+    label = str(_LABELS.get(what) or attachment.get_kind_display())
+    place = host.removeprefix("www.")
+    if picture:  # its address is the picture's, and says nothing of where the post is
+        place = label if attachment.title else ""
     return Element(
-        title=attachment.title or str(label),
-        subtitle=host.removeprefix("www."),
+        title=attachment.title or label,
+        subtitle=place,
         link=link,
         picture=shown_here(picture),
     )
@@ -229,6 +232,29 @@ def _ordered(product: Mapping[str, Any]) -> Element:
         subtitle=f"{quantity} × {cost}" if cost else f"{quantity} ×",
         link="",
         picture="",
+    )
+
+
+def cards_of(message: Message) -> tuple[Element, ...]:
+    """Cards that we sent, as they were composed."""
+    return tuple(
+        _element({**card, "title": card.get("title") or card.get("text"),
+                  "item_url": card.get("url")})
+        for card in mappings(message.extra.get("cards"))
+    )  # fmt: skip
+
+
+_ASKED_FOR: Mapping[str, str | Promise] = {
+    "phone": gettext_lazy("Their phone number"),
+    "email": gettext_lazy("Their e-mail address"),
+}
+
+
+def choices_of(message: Message) -> tuple[str, ...]:
+    """The answers that we offered for one tap."""
+    return tuple(
+        str(reply.get("title") or _ASKED_FOR.get(str(reply.get("kind")), ""))
+        for reply in mappings(message.extra.get("quick_replies"))
     )
 
 

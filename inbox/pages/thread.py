@@ -27,7 +27,17 @@ from inbox.pages.acts import Acts, read_acts
 from inbox.pages.clock import clock_time, day_label, full_moment
 from inbox.pages.cursors import decode_cursor, encode_cursor, keyset_before
 from inbox.pages.lines import Line, app_words, arrival_words, line_of
-from inbox.pages.media import Part, Story, mapping, mappings, part_of, story_of
+from inbox.pages.media import (
+    Element,
+    Part,
+    Story,
+    cards_of,
+    choices_of,
+    mapping,
+    mappings,
+    part_of,
+    story_of,
+)
 from inbox.pages.posts import Post, post_of
 
 PAGE_SIZE = 40
@@ -71,6 +81,7 @@ class Bubble:
     version: changes whenever it would be drawn differently, so that pages replace only that.
     heading: what kind of message it is, where that is not plain. arrival: the ad or link that
     the person came by with it. earlier: what it said before it was edited, oldest first.
+    cards, choices: what we composed beside words; the latter are answers for one tap.
     """
 
     message: Message
@@ -94,6 +105,8 @@ class Bubble:
     heading: str = ""
     arrival: str = ""
     earlier: tuple[str, ...] = ()
+    cards: tuple[Element, ...] = ()
+    choices: tuple[str, ...] = ()
 
     @property
     def speaker(self) -> str:
@@ -104,8 +117,11 @@ class Bubble:
 
     @property
     def shows_meta(self) -> bool:
-        """Time and status stand under the last of a group, and under whatever is on its way."""
-        return self.ends or (self.mark is not None and self.mark.icon == "clock")
+        """Time and status stand under the last of a group, and under whatever is on its way
+        or was changed."""
+        is_on_its_way = self.mark is not None and self.mark.icon == "clock"
+        was_changed = bool(self.message.edited_at) and not self.message.deleted_at
+        return self.ends or is_on_its_way or was_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +272,8 @@ def _bubble(
         heading=_heading(message, post),
         arrival=arrival if message.direction == Direction.IN else "",
         earlier=earlier,
+        cards=cards_of(message) if message.is_outbound else (),
+        choices=choices_of(message) if message.is_outbound else (),
     )
 
 
@@ -281,9 +299,13 @@ def _new_day(previous: Message | None, message: Message) -> date | None:
 
 
 def _is_one_group(one: Message, other: Message) -> bool:
-    """Whether two neighbours are the same voice within five minutes of a day."""
+    """Whether two neighbours are the same voice within five minutes of a day.
+
+    A comment stands alone: what may be done with it hangs on its own time.
+    """
     return (
         _voice(one) == _voice(other)
+        and MessageType.COMMENT not in {one.type, other.type}
         and one.direction in {Direction.IN, Direction.OUT}
         and Status.FAILED not in {one.status, other.status}
         and other.sent_at - one.sent_at < GROUP_SPAN

@@ -104,12 +104,7 @@ def _message_id(account: Any, item: dict[str, Any]) -> str:
     are_whole = all(text and len(text) < 200 and text.isprintable() for text in texts)
     if not are_whole or texts[0] in {"0", texts[1]}:
         return ""
-    return texts[2] if _is_tame(item) else ""
-
-
-def _is_tame(item: Any) -> bool:
-    """Ids that are too long for any id are refused, and said to be."""
-    return "9" * 5000 not in json.dumps(item) and "e+" not in json.dumps(item)
+    return texts[2]
 
 
 def attack(mutants: list[dict[str, Any]]) -> None:
