@@ -81,9 +81,12 @@ def look_after(credential_id: int) -> None:
             take_refusal(credential.channel, error)
             if error.error_class in _ENDS_THE_ROUND:
                 break
-    watch_expiry(credential)
-    watch_silence(credential.channel)
-    close_refusals(credential.channel)
+    channel = credential.channel
+    channel.refresh_from_db()
+    if channel.status in LOOKED_AFTER:  # of one that has stopped everything is said
+        watch_expiry(credential)
+        watch_silence(channel)
+    close_refusals(channel)
     Credential.objects.filter(pk=credential_id).update(due_at=now() + EVERY)
 
 
