@@ -157,7 +157,7 @@ def _is_post(comment: Message | None) -> bool:
 
 def _media(message: Message) -> OutgoingMedia | None:
     """The file of the message, given to the channel ahead of it where the channel wants that."""
-    attachment = message.attachments.first()
+    attachment = next(iter(message.attachments.all()), None)
     if attachment is None:
         return None
     media = OutgoingMedia(

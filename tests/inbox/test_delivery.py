@@ -722,3 +722,16 @@ def test_a_private_answer_joins_who_commented_and_who_got_it(
     commenter, person = ChannelIdentity.objects.order_by("pk")
     assert (commenter.external_id, person.external_id) == ("person-1", "psid-9")
     assert commenter.contact_id == person.contact_id
+
+
+def test_a_send_takes_the_same_few_statements_however_long_the_queue_is(
+    conversation: Conversation,
+    channel: Channel,
+    django_assert_max_num_queries: Any,
+) -> None:
+    for number in range(30):
+        reply(make_conversation(channel, person_id=f"p{number}"))
+    reply(conversation)
+
+    with django_assert_max_num_queries(26):
+        deliver_next(conversation.pk)
