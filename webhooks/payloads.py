@@ -108,9 +108,10 @@ def _details(event: Event) -> Json:
     if event.name is EventName.CHANNEL_STATUS:
         return dict(details)
     told = {key: value for key, value in details.items() if key not in _INTERNAL}
-    if not told:
-        return {}
-    return {"reaction" if event.name is EventName.REACTION else "changes": told}
+    found: Json = {"recovered": True} if told.pop("recovered", False) else {}
+    if told:
+        found["reaction" if event.name is EventName.REACTION else "changes"] = told
+    return found
 
 
 def _account(account: Account) -> Json:
