@@ -30,7 +30,7 @@ from channels_meta.models import Credential, Incident, LoginAttempt, RawEvent
 from channels_meta.processing import replay
 from channels_meta.scopes import FACEBOOK, INSTAGRAM
 from inbox.bell import ring
-from inbox.channels import ErrorClass, SendError
+from inbox.channels import ErrorClass, Scope, SendError
 from inbox.delivery import pause_channel, stop_channel
 from inbox.history import start_import
 from inbox.models import Agent, Channel, Import
@@ -121,7 +121,9 @@ def take_refusal(channel: Channel, error: SendError) -> None:
         if error.error_class is ErrorClass.RECONNECT:
             stop_channel(channel.pk, error)
         elif error.error_class is ErrorClass.THROTTLED:
-            pause_channel(channel.pk, error)
+            # Where our own pace sends us away, the account is well.
+            if error.scope is Scope.CHANNEL:
+                pause_channel(channel.pk, error)
         elif error.error_class in _SHOWN:
             Channel.objects.filter(pk=channel.pk).update(
                 last_error=str(error.detail)[:300],
