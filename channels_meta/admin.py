@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 
 from channels_meta.models import (
     Credential,
+    Incident,
     RawEvent,
     SandboxAccount,
     SandboxCall,
@@ -95,10 +96,35 @@ class CredentialAdmin(OnlySuperusersDelete, admin.ModelAdmin[Credential]):
     list_filter = ["flavour", "channel__status"]
     search_fields = ["channel__name", "channel__username", "=node_id"]
     autocomplete_fields = ["channel"]
-    readonly_fields = ["updated_at"]
+    readonly_fields = [
+        "updated_at",
+        "user_id",
+        "tasks",
+        "subscribed_fields",
+        "subscription_checked_at",
+        "token_issued_at",
+        "token_checked_at",
+        "data_access_expires_at",
+    ]
     fieldsets = (
-        (None, {"fields": ["channel", "flavour", "node_id"]}),
-        (_("Token"), {"fields": ["token", "token_expires_at", "scopes"]}),
+        (None, {"fields": ["channel", "flavour", "node_id", "user_id", "tasks"]}),
+        (
+            _("Token"),
+            {
+                "fields": [
+                    "token",
+                    "token_expires_at",
+                    "scopes",
+                    "token_issued_at",
+                    "token_checked_at",
+                    "data_access_expires_at",
+                ]
+            },
+        ),
+        (
+            _("Subscription"),
+            {"fields": ["subscribed_fields", "subscription_checked_at"]},
+        ),
         (_("Graph API"), {"fields": ["graph_base_url", "updated_at"]}),
     )
 
@@ -110,7 +136,7 @@ class CredentialAdmin(OnlySuperusersDelete, admin.ModelAdmin[Credential]):
         self, request: HttpRequest, obj: Credential | None = None
     ) -> list[str]:
         """Whose token it is never changes."""
-        return ["channel", "updated_at"] if obj else ["updated_at"]
+        return ["channel", *self.readonly_fields] if obj else self.readonly_fields
 
     def get_fieldsets(self, request: HttpRequest, obj: Credential | None = None) -> Any:
         """Who may only look sees no field for a token."""
@@ -134,6 +160,16 @@ class CredentialAdmin(OnlySuperusersDelete, admin.ModelAdmin[Credential]):
     @admin.display(description=_("sandbox"), boolean=True)
     def in_sandbox(self, credential: Credential) -> bool:
         return credential.channel.is_sandbox
+
+
+@admin.register(Incident)
+class IncidentAdmin(OnlySuperusersDelete, ReadOnly, admin.ModelAdmin[Incident]):
+    """What admins were told of an account; it ends by itself."""
+
+    list_display = ["channel", "kind", "reason", "opened_at", "closed_at", "mailed_at"]
+    list_select_related = ["channel"]
+    list_filter = ["kind", "channel"]
+    show_full_result_count = False
 
 
 # --- the journal -----------------------------------------------------------------------------------

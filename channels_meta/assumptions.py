@@ -112,6 +112,21 @@ ASSUMPTIONS: dict[str, Assumption] = {
         "Whether typing and seen can be shown on Instagram accounts connected with Facebook Login.",
         "seen at work with a Page's token, not documented",
     ),
+    "INSTAGRAM_REFRESH_DAYS": Assumption(
+        7,
+        "How old a token of Instagram Login is when it is renewed.",
+        "Meta says no more than: at least 24 hours old, and not expired",
+    ),
+    "LOGIN_CONFIG_PARAMETER": Assumption(
+        "config_id",
+        "By which parameter Facebook's dialog takes a configuration of Login for Business.",
+        "known from applications, the page could not be read",
+    ),
+    "INSTAGRAM_PERSON_ID": Assumption(
+        "id",
+        "Which number of /me Meta names when somebody takes Instagram Login back: id or user_id.",
+        "not documented; id is the app's own number for the person",
+    ),
 }
 
 PREFIX = "META_ASSUME_"

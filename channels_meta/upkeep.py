@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 
 from channels_meta import subscriptions, tokens
 from channels_meta.arrivals import silence_of
+from channels_meta.assumptions import assume
 from channels_meta.errors import RECONNECT
 from channels_meta.incidents import close_incidents, close_refusals, open_incident
 from channels_meta.models import Credential, Incident, LoginAttempt, RawEvent
@@ -44,7 +45,6 @@ MAX_RINGS = 200
 LEASE = timedelta(minutes=5)
 EVERY = timedelta(hours=1)
 TOKEN_CHECK_EVERY = timedelta(days=1)
-REFRESH_EVERY = timedelta(days=7)
 # A token that ends within this time although we try to renew it is an incident.
 EXPIRES_SOON = timedelta(days=10)
 
@@ -166,7 +166,8 @@ def _is_to_be_refreshed(credential: Credential) -> bool:
     if age < tokens.REFRESHABLE_AFTER:
         return False
     is_ending = expires_at is not None and expires_at - moment < EXPIRES_SOON
-    return age >= REFRESH_EVERY or is_ending
+    is_old = age >= timedelta(days=assume("INSTAGRAM_REFRESH_DAYS"))
+    return is_old or is_ending
 
 
 def check_token(

@@ -28,6 +28,7 @@ from inbox.delivery import ring_due
 from inbox.events import Event, EventName, emit
 from inbox.history import start_import
 from inbox.models import Agent, Channel, Import
+from inbox.templates import sync as sync_templates
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +141,7 @@ def _store(
     _tell(channel, "connected" if is_new else "moved" if is_move else "reconnected")
     start_import(channel, Import.Reason.CONNECTED)
     ring_after_commit(ring_due)
+    ring_after_commit(sync_templates, channel.pk)
     return before, channel
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from channels_meta.assumptions import assume
 from channels_meta.connect.problems import problem_of
 from channels_meta.graph import GraphClient
 from channels_meta.scopes import FACEBOOK, INSTAGRAM, missing_scopes, missing_tasks
@@ -213,8 +214,8 @@ def _own_account(grant: Grant) -> tuple[str, Offer]:
     for: `user_id` is what its events are addressed to. Raises SendError."""
     client = client_for(grant.token, INSTAGRAM)
     me = client.get("me", fields="user_id,username,name,account_type")
-    user_id = str(me.get("id") or grant.user_id)
-    account_id = str(me.get("user_id") or user_id)
+    account_id = str(me.get("user_id") or me.get("id") or "")
+    user_id = str(me.get(assume("INSTAGRAM_PERSON_ID")) or grant.user_id)
     username = str(me.get("username") or "")
     facts: dict[str, Any] = {
         "kind": "instagram",

@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from channels_meta import tokens
+from channels_meta.assumptions import assume
 from channels_meta.connect.accounts import Connected, Login, connect_account
 from channels_meta.connect.discovery import (
     Offer,
@@ -91,7 +92,7 @@ def dialog_url(flavour: str, state: str, *, asks_again: bool) -> str:
             query["force_reauth"] = "true"
         return f"{hosts.instagram_dialog}/oauth/authorize?{urlencode(query)}"
     if settings.META_LOGIN_CONFIG_ID:
-        query["config_id"] = settings.META_LOGIN_CONFIG_ID
+        query[assume("LOGIN_CONFIG_PARAMETER")] = settings.META_LOGIN_CONFIG_ID
         query["override_default_response_type"] = "true"
     else:
         query["scope"] = ",".join([scopes, *settings.META_EXTRA_SCOPES])

@@ -46,6 +46,7 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
         "last_event_at",
         "blocked_until",
         "in_inbox",
+        "health",
     ]
     list_filter = ["kind", "status", "is_sandbox"]
     search_fields = ["name", "username", "=external_id"]
@@ -74,6 +75,12 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
     @admin.display(description=_("kind"), ordering="kind")
     def kind_label(self, channel: Channel) -> str:
         return str(channel.adapter.label)
+
+    @admin.display(description=_("health"))
+    def health(self, channel: Channel) -> SafeString:
+        return format_html(
+            '<a href="{}">{}</a>', channel.adapter.health_url(channel), _("Look")
+        )
 
     @admin.display(description=_("inbox"))
     def in_inbox(self, channel: Channel) -> SafeString:

@@ -55,7 +55,7 @@ def test_the_same_rail_stands_everywhere(
 
     assertContains(response, '<nav class="dx-rail"')
     assertContains(response, 'class="dx-rail-badge">1<')
-    for place in ("/inbox/", "/sandbox/", "/admin/"):
+    for place in ("/inbox/", "/sandbox/", "/meta/connect/", "/admin/"):
         assertContains(response, f'<a class="dx-rail-link" href="{place}"')
     assertContains(response, "Your account: Omar")
 
