@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 # The component whose words `MessageTemplate.body` holds.
 BODY = "body"
 MAX_VALUE_CHARACTERS = 1000
-_PLACE = re.compile(r"\{\{\s*(\d+)\s*\}\}")
+_PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 # --- use -----------------------------------------------------------------------------------------
@@ -70,15 +70,18 @@ def _check_values(
             )
 
 
+def places_of(template: MessageTemplate) -> list[str]:
+    """The body's places in the order of their values: numbers by number, names as they come."""
+    places = list(dict.fromkeys(_PLACE.findall(template.body)))
+    if all(place.isdecimal() for place in places):
+        return sorted(places, key=int)
+    return places
+
+
 def fill(template: MessageTemplate, parameters: Mapping[str, Sequence[str]]) -> str:
     """The words as the customer reads them. A place without a value stays as it is."""
-    values = parameters.get(BODY, ())
-
-    def value_at(place: re.Match[str]) -> str:
-        number = int(place[1])
-        return values[number - 1] if 0 < number <= len(values) else place[0]
-
-    return _PLACE.sub(value_at, template.body)
+    values = dict(zip(places_of(template), parameters.get(BODY, ()), strict=False))
+    return _PLACE.sub(lambda place: values.get(place[1]) or place[0], template.body)
 
 
 # --- what the channel has ------------------------------------------------------------------------

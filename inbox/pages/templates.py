@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from inbox.channels import Ability, TemplateUse
 from inbox.models import Channel, MessageTemplate
-from inbox.templates import BODY, fill
+from inbox.templates import BODY, fill, places_of
 
 # As many as a person looks through; a channel with more sends the others by API.
 MAX_TEMPLATES = 100
@@ -17,13 +17,13 @@ MAX_TEMPLATES = 100
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One place of a template. name: of its input. number: its place in the words shown, 0 for
-    one that they do not show."""
+    """One value of a template. name: of its input. place: where it stands in the words shown,
+    "" for one that they do not show."""
 
     name: str
     label: str
     value: str
-    number: int
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +42,39 @@ def approved_templates(channel: Channel) -> list[MessageTemplate]:
 
 def choose(template: MessageTemplate, given: Mapping[str, str]) -> ChosenTemplate:
     """given: what a form posted, or nothing."""
+    shown = places_of(template)
     variables = tuple(
-        Variable(
-            name=_input_name(part, number),
-            label=_label(template, part, number),
-            value=given.get(_input_name(part, number), ""),
-            number=number if part == BODY else 0,
-        )
-        for part, number in _places(template)
+        _variable(part, number, shown if part == BODY else [], given)
+        for part, number in _values(template)
     )
-    words = [one.value or f"{{{{{one.number}}}}}" for one in variables if one.number]
+    words = [one.value for one in variables if one.place]
     return ChosenTemplate(template, variables, fill(template, {BODY: words}))
+
+
+def _variable(
+    part: str, number: int, shown: list[str], given: Mapping[str, str]
+) -> Variable:
+    name = _input_name(part, number)
+    place = shown[number - 1] if number <= len(shown) else ""
+    label = (
+        _("Value for {{%(place)s}}") % {"place": place}
+        if place
+        else _("Value %(number)d of the part “%(part)s”")
+        % {"number": number, "part": part}
+    )
+    return Variable(name, label, given.get(name, ""), place)
 
 
 def read_use(template: MessageTemplate, given: Mapping[str, str]) -> TemplateUse:
     """The template with the values that a form posted."""
     parameters: dict[str, tuple[str, ...]] = {}
-    for part, number in _places(template):
+    for part, number in _values(template):
         value = given.get(_input_name(part, number), "").strip()
         parameters[part] = (*parameters.get(part, ()), value)
     return TemplateUse(template.name, template.language, parameters)
 
 
-def _places(template: MessageTemplate) -> Iterator[tuple[str, int]]:
+def _values(template: MessageTemplate) -> Iterator[tuple[str, int]]:
     for part, count in template.variables.items():
         for number in range(1, count + 1):
             yield part, number
@@ -72,12 +82,3 @@ def _places(template: MessageTemplate) -> Iterator[tuple[str, int]]:
 
 def _input_name(part: str, number: int) -> str:
     return f"value-{part}-{number}"
-
-
-def _label(template: MessageTemplate, part: str, number: int) -> str:
-    if part == BODY:
-        return _("Value for {{%(number)d}}") % {"number": number}
-    return _("Value %(number)d of the part “%(part)s”") % {
-        "number": number,
-        "part": part,
-    }

@@ -265,6 +265,7 @@ function hideBroken(event) {
   setTimeout(() => {
     url.searchParams.set("try", String(tries + 1));
     picture.addEventListener("load", () => (picture.hidden = false), { once: true });
+    picture.loading = "eager"; // a lazy picture that is hidden would not load
     picture.src = url;
   }, RETRY_AFTER_MS[tries]);
 }

@@ -18,7 +18,7 @@ from inbox.channels import (
 from inbox.errors import ContentInvalid
 from inbox.models import Channel, ChannelIdentity, Conversation, MessageTemplate, Source
 from inbox.outbound import queue_reply
-from inbox.templates import sync, sync_all
+from inbox.templates import fill, sync, sync_all
 from tests.fakes import FakeAdapter
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +102,23 @@ def test_every_channel_that_may_have_templates_is_asked(
     sync_all()
 
     assert not MessageTemplate.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{{2}} for {{1}}", "#1047 for Salma"),
+        ("{{order}} for {{ name }}, {{order}}", "Salma for #1047, Salma"),
+        ("No places", "No places"),
+        ("{{1}} {{2}} {{3}}", "Salma #1047 {{3}}"),
+    ],
+)
+def test_places_are_filled_by_number_or_in_their_order(
+    shipped: MessageTemplate, body: str, words: str
+) -> None:
+    shipped.body = body
+
+    assert fill(shipped, {"body": ["Salma", "#1047"]}) == words
 
 
 # --- sending one ---------------------------------------------------------------------------------
