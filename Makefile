@@ -9,7 +9,7 @@ SERVERS = $(PY) dexra/embedded.py "$(or $(DATA_DIR),.data)" --
 PYTEST = $(SERVERS) $(PY) -m pytest
 APPS = dexra inbox channels_meta webhooks
 
-.PHONY: help run test check proof bench screenshots lock clean environment tools
+.PHONY: help run test check proof bench screenshots coverage lock clean environment tools
 
 help:
 	@echo "make run      start Dexra: servers, web, workers (PORT=8000 DATA_DIR=.data)"
@@ -18,6 +18,7 @@ help:
 	@echo "make proof    the long tests: crashes, chaos, mutants"
 	@echo "make bench    measure, and write docs/benchmarks.md"
 	@echo "make screenshots  take the README's pictures anew, with the system's Chromium"
+	@echo "make coverage  write docs/meta-coverage.md and the tables of docs/go-live.md anew"
 	@echo "make lock     write requirements*.txt anew from pyproject.toml"
 	@echo "make clean    remove the environment and caches; data stays in DATA_DIR"
 
@@ -42,6 +43,9 @@ bench: tools
 
 screenshots: tools
 	@$(PY) docs/screenshots/make.py
+
+coverage: tools
+	@$(PY) docs/meta_coverage.py
 
 check: tools
 	@$(PY) -m ruff check .

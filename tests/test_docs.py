@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 import requests
-from django.core.management import call_command
+from django.core.management import call_command, get_commands
+from django.test import Client
+
+from channels_meta.assumptions import ASSUMPTIONS, PREFIX
 
 ROOT = Path(__file__).parent.parent
+# They look like settings.
+WORDS_OF_META = {"HUMAN_AGENT", "MESSAGE_TAG", "MEDIA_SHARE"}
 DOCUMENTS = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
 )
@@ -47,7 +52,52 @@ def test_every_setting_is_in_the_example(path: Path) -> None:
         r"`([A-Z]+(?:_[A-Z]+)+)[`/=]|\b([A-Z]+(?:_[A-Z]+)*)=", path.read_text()
     )
 
-    assert {one or other for one, other in named} <= known | {"KEY"}
+    # Answers to what Meta leaves open have a table of their own, in go-live.md.
+    known |= {PREFIX + name for name in ASSUMPTIONS}
+    assert {one or other for one, other in named} <= known | {"KEY"} | WORDS_OF_META
+
+
+def test_what_meta_leaves_open_is_explained_where_settings_are() -> None:
+    example = (ROOT / ".env.example").read_text()
+
+    assert f"# {PREFIX}<NAME>:" in example
+    assert "docs/go-live.md" in example
+
+
+def test_every_answer_to_what_meta_leaves_open_stands_in_the_documents() -> None:
+    go_live = (ROOT / "docs" / "go-live.md").read_text()
+
+    assert not [name for name in ASSUMPTIONS if f"`{PREFIX}{name}`" not in go_live]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_management_command_exists(path: Path) -> None:
+    named = re.findall(r"manage\.py ([a-z_]+)", path.read_text())
+
+    assert set(named) <= get_commands().keys()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_handshake_of_going_live_works_as_it_is_written(asgi_server: str) -> None:
+    text = (ROOT / "docs" / "go-live.md").read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("curl ")]
+    address = shlex.split(line)[-1].replace("https://inbox.example.com", asgi_server)
+    word = re.search(r"META_VERIFY_TOKEN=(\S+)", text)
+    assert word is not None
+
+    answer = requests.get(address.replace(word[1], "verify-me"), timeout=10)
+
+    assert (answer.status_code, answer.text) == (200, "1158")
+    assert "It prints `1158`" in text
+
+
+@pytest.mark.django_db
+def test_every_address_of_going_live_is_one_of_ours(client: Client) -> None:
+    text = (ROOT / "docs" / "go-live.md").read_text()
+    addresses = set(re.findall(r"https://inbox\.example\.com(/\S+?)[\s?]", text))
+
+    assert len(addresses) == 5
+    assert not [one for one in addresses if client.get(one).status_code == 404]
 
 
 def test_pictures_are_small() -> None:
