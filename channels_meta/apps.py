@@ -20,6 +20,7 @@ class ChannelsMetaConfig(AppConfig):
                 icon="plug",
                 route="channels_meta:accounts",
                 permissions=("inbox.change_channel", "channels_meta.change_credential"),
+                invites=_("Connect an account"),
             )
         )
         events.erased.connect(redaction.queue_messages, dispatch_uid="journal.erase")

@@ -31,12 +31,16 @@ class RailItem:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere to go that another app serves. route: its name for `reverse`."""
+    """Somewhere to go that another app serves. route: its name for `reverse`.
+
+    invites: what an inbox without any channel says to lead there; "" if it does not.
+    """
 
     label: str | Promise
     icon: str
     route: str
     permissions: tuple[str, ...]
+    invites: str | Promise = ""
 
 
 _places: list[Place] = []
@@ -68,7 +72,7 @@ class DexraAdminSite(AdminSite):
                 url = reverse("inbox:list", args=["mine"])
                 places = [
                     self._entry(place.label, reverse(place.route))
-                    for place in self._places_of(request)
+                    for place in self.places_of(request)
                 ]
                 app["models"][:0] = [self._entry(_("Open the inbox"), url), *places]
         return apps
@@ -84,7 +88,8 @@ class DexraAdminSite(AdminSite):
             "view_only": True,
         }
 
-    def _places_of(self, request: HttpRequest) -> list[Place]:
+    def places_of(self, request: HttpRequest) -> list[Place]:
+        """Of what other apps serve, where this person may go."""
         return [p for p in _places if request.user.has_perms(p.permissions)]
 
     def rail_context(self, request: HttpRequest) -> dict[str, Any]:
@@ -108,7 +113,7 @@ class DexraAdminSite(AdminSite):
             items.append(self._item(path, _("Inbox"), "inbox", reverse("inbox:home")))
             if settings.SANDBOX:
                 items.append(self._item(path, _("Sandbox"), "phone", SANDBOX_URL))
-        for place in self._places_of(request):
+        for place in self.places_of(request):
             url = reverse(place.route)
             items.append(self._item(path, place.label, place.icon, url, is_below=True))
         settings_url = reverse("admin:index")

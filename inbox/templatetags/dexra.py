@@ -123,6 +123,12 @@ def row_tag(context: template.Context, row: Row, *, oob: bool = False) -> SafeSt
     return mark_safe(markup)  # noqa: S308 - a template drew it
 
 
+@register.simple_tag(takes_context=True)
+def places(context: template.Context) -> Any:
+    """Where other apps lead this person on: `{% places as ways %}`."""
+    return admin.site.places_of(context["request"])  # type: ignore[attr-defined]  # ours
+
+
 @register.inclusion_tag("dexra/_rail.html", takes_context=True)
 def rail(context: template.Context) -> dict[str, Any]:
     return _places(context)

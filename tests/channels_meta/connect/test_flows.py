@@ -731,3 +731,16 @@ def test_a_token_that_cannot_be_decrypted_does_not_stand_in_the_way(
     choose(facebook, MESSENGER)
 
     assert Credential.objects.get().access_token == PAGE_TOKEN
+
+
+# --- the way here --------------------------------------------------------------------------------
+
+
+def test_an_empty_inbox_leads_whoever_may_to_the_first_account(
+    admin_client: Client, agent_client: Client
+) -> None:
+    link = 'href="/meta/connect/"'
+
+    assertContains(admin_client.get("/inbox/all/"), "Connect an account")
+    assertContains(admin_client.get("/admin/"), link)
+    assertNotContains(agent_client.get("/inbox/all/"), link)
