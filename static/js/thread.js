@@ -111,7 +111,9 @@ function placeItems(here, items) {
     if (next === node) next = node.nextElementSibling;
     else here.insertBefore(node, next);
     if (!old) fresh.push(node);
-    if (node.dataset.key) pendingCopy(node.dataset.key)?.remove();
+    const copy = node.dataset.key ? pendingCopy(node.dataset.key) : null;
+    if (copy && copy === next) next = copy.nextElementSibling;
+    copy?.remove();
   }
   return fresh;
 }
