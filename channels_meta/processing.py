@@ -24,7 +24,7 @@ from django.db import (
 from django.utils.timezone import now
 
 from channels_meta.lanes import side_by_side
-from channels_meta.models import RawEvent
+from channels_meta.models import Credential, RawEvent
 from channels_meta.payloads import Parsed, parse
 from channels_meta.redaction import forget_messages, note_mentions
 from inbox.bell import ring, ring_after_commit
@@ -183,6 +183,9 @@ def _read(row: Journalled) -> Iterable[Update]:
 def _route(updates: Sequence[Update]) -> list[tuple[Update, Arrival]]:
     """Find each update's channel by the first of its account ids that is ours."""
     channels = _channels_of({account for u in updates for account in u.parsed.accounts})
+    lost = [u.parsed for u in updates if _channel_of(u.parsed, channels) is None]
+    if lost:
+        channels |= _linked_to({one for parsed in lost for one in parsed.accounts})
     routed = []
     for update in updates:
         channel_id = _channel_of(update.parsed, channels)
@@ -205,6 +208,18 @@ def _channels_of(accounts: set[str]) -> dict[str, list[tuple[str, int]]]:
     )
     for external_id, kind, pk in rows:
         found[external_id].append((kind, pk))
+    return found
+
+
+def _linked_to(pages: set[str]) -> dict[str, list[tuple[str, int]]]:
+    """The same for events that name the Page to which an Instagram account is linked: one page of
+    the documentation has them so."""
+    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    rows = Credential.objects.filter(node_id__in=pages).values_list(
+        "node_id", "channel__kind", "channel_id"
+    )
+    for node_id, kind, pk in rows:
+        found[node_id].append((kind, pk))
     return found
 
 

@@ -142,7 +142,7 @@ def parse_control(
     """A thread was passed, taken or asked for (conversation routing)."""
     value = raw.get(key)
     told = as_dict(value)
-    details = {"metadata": read_text(told.get("metadata"))[:1000]}
+    details: dict[str, Any] = {"metadata": read_text(told.get("metadata"))[:1000]}
     holder: str | None = None
     if key == "request_thread_control":
         details["by"] = holder_of(

@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from channels_meta.models import RawEvent
+from channels_meta.models import Credential, RawEvent
 from channels_meta.payloads.apps import KNOWN_APPS
 from channels_meta.processing import drain
 from inbox.models import (
@@ -560,3 +560,29 @@ def test_no_kind_of_event_costs_a_statement_for_each(messenger: Channel) -> None
         return len(queries)
 
     assert statements(2, "a") == statements(20, "b")
+
+
+# --- routing -------------------------------------------------------------------------------------
+
+
+def test_instagram_events_that_name_the_linked_page_reach_the_account(
+    instagram: Channel,
+) -> None:
+    Credential.objects.update(node_id="1055501")
+    value = {"id": "179", "text": "price?", "from": {"id": "6612", "username": "ana"}}
+    body = instagram_change("comments", **value, media={"id": "1797"})
+    body["entry"][0]["id"] = "1055501"
+
+    arrive(body)
+
+    assert Message.objects.get().channel == instagram
+
+
+def test_an_event_for_nobody_waits_in_the_journal(messenger: Channel) -> None:
+    body = envelope(said("Salam", "m_1", account="4711"))
+    body["entry"][0]["id"] = "4711"
+
+    arrive(body)
+
+    assert RawEvent.objects.get().state == RawEvent.State.UNROUTED
+    assert not Message.objects.exists()
