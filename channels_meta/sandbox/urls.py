@@ -64,6 +64,7 @@ urlpatterns: list[URLPattern] = [
     ),
     re_path(rf"{FACEBOOK}/oauth/access_token$", endpoints.facebook_token),
     re_path(rf"{FACEBOOK}/debug_token$", endpoints.debug_token),
+    re_path(rf"{FACEBOOK}/(?P<app>\d+)/subscriptions$", endpoints.app_subscriptions),
     re_path(rf"{INSTAGRAM}/access_token$", endpoints.exchange_instagram),
     re_path(rf"{INSTAGRAM}/refresh_access_token$", endpoints.refresh_instagram),
     *(

@@ -243,6 +243,7 @@ def test_an_account_switched_off_is_told_and_comes_back_with_the_self_test(
     page.get_by_role("button", name="Run the self-test").first.click()
 
     expect(page.locator("main")).to_contain_text("Nothing is broken")
+    expect(page.locator("main")).to_contain_text("Meta posts to http://127.0.0.1")
     assert Channel.objects.get(pk=thread.channel_id).status == "active"
     deliver_next(thread.pk)
     reply.refresh_from_db()

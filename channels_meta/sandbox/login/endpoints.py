@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from urllib.parse import unquote
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils.timezone import now
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
@@ -27,10 +29,12 @@ def _answers_errors(
     view: Callable[..., HttpResponse],
 ) -> Callable[..., HttpResponse]:
     @wraps(view)
-    def answer(request: HttpRequest, host: str = "facebook", version: str = "") -> HttpResponse:  # fmt: skip
+    def answer(
+        request: HttpRequest, host: str = "facebook", version: str = "", **named: str
+    ) -> HttpResponse:
         dialect = HOSTS[host]
         try:
-            response = view(request)
+            response = view(request, **named)
         except GraphError as error:
             response = error.response(dialect)
         except FlatError as error:
@@ -86,11 +90,7 @@ def _token_answer(source: SandboxToken, kind: str, *, lasts_long: bool) -> HttpR
 @_answers_errors
 def debug_token(request: HttpRequest) -> HttpResponse:
     """GET /debug_token, asked with the app's own token: `id|secret`."""
-    app = tokens.facebook_app()
-    expected = [f"{app.id}|{secret}" for secret in app.secrets or ("",)]
-    given = given_token(request).encode()
-    if not any(hmac.compare_digest(one.encode(), given) for one in expected):
-        raise errors.not_a_token()
+    _require_app_token(request)
     asked = request.GET.get("input_token", "")
     token = tokens.find(asked, Kind.USER, Kind.PAGE, Kind.INSTAGRAM)
     if token is None:
@@ -98,6 +98,38 @@ def debug_token(request: HttpRequest) -> HttpResponse:
         error = {"code": 190, "message": message}
         return JsonResponse({"data": {"is_valid": False, "scopes": [], "error": error}})
     return JsonResponse({"data": grants.facts_of(token)})
+
+
+@require_GET
+@_answers_errors
+def app_subscriptions(request: HttpRequest, app: str) -> HttpResponse:
+    """GET /{app-id}/subscriptions: where the app wants events of each object, and which."""
+    _require_app_token(request)
+    if app != tokens.facebook_app().id:
+        raise errors.no_such_object(app)
+    callback = settings.PUBLIC_URL + reverse("channels_meta:webhook")
+    fields = [{"name": name, "version": "v26.0"} for name in ("messages", "comments")]
+    return JsonResponse(
+        {
+            "data": [
+                {
+                    "object": name,
+                    "callback_url": callback,
+                    "active": True,
+                    "fields": fields,
+                }
+                for name in ("page", "instagram")
+            ]
+        }
+    )
+
+
+def _require_app_token(request: HttpRequest) -> None:
+    app = tokens.facebook_app()
+    expected = [f"{app.id}|{secret}" for secret in app.secrets or ("",)]
+    given = given_token(request).encode()
+    if not any(hmac.compare_digest(one.encode(), given) for one in expected):
+        raise errors.not_a_token()
 
 
 # --- Instagram Login ---------------------------------------------------------------------------------
