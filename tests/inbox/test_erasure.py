@@ -20,9 +20,11 @@ from django.utils.timezone import now
 from channels_meta.models import RawEvent
 from channels_meta.processing import drain, replay
 from channels_meta.redaction import forget_due
+from inbox.channels import Profile
 from inbox.contacts import BATCH, carry_on, erase_contact, ring_unfinished
 from inbox.conversations import add_note
 from inbox.delivery import claim_next, deliver_next, record_outcome
+from inbox.fetching import fetch_profile
 from inbox.inbound import Arrival, Edit, InboundMessage, receive
 from inbox.models import (
     Agent,
@@ -552,6 +554,20 @@ def test_contacts_that_were_merged_into_the_erased_one_go_with_it(
     Contact.objects.create(name=CANARY, merged_into=survivor)
 
     erase_contact(survivor, None)
+
+    assert places_of(CANARY) == []
+
+
+def test_a_profile_that_comes_while_its_person_is_erased_is_not_kept(
+    conversation: Conversation, fake_adapter: Any
+) -> None:
+    def tell_late(channel: Channel, external_id: str) -> Profile:
+        erase_contact(conversation.identity.contact, None)
+        return Profile(name=CANARY, username=CANARY, attributes={"bio": CANARY})
+
+    fake_adapter.fetch_profile = tell_late
+
+    fetch_profile(conversation.identity_id)
 
     assert places_of(CANARY) == []
 
