@@ -96,20 +96,22 @@ def subscribe(
             "dropped_at",
         ]
     )
+    # From now on a linked account that is subscribed to by nobody else is covered.
+    account.linked.filter(subscribed_fields=[]).update(
+        subscribed_by="", failing_since=None, alerted_at=None, dropped_at=None
+    )
 
 
 def unsubscribe(account: SandboxAccount) -> None:
+    """As whoever had subscribed asked to."""
+    account.subscribed_by = ""
+    end(account)
+
+
+def end(account: SandboxAccount) -> None:
+    """As nobody asked to: whose subscription it was stays known."""
     account.subscribed_fields = []
-    account.save(update_fields=["subscribed_fields"])
-
-
-def source_of(account: SandboxAccount) -> SandboxAccount | None:
-    """The account whose subscription covers this one: itself or, for Instagram, its Page."""
-    if account.subscribed_fields:
-        return account
-    if account.is_instagram and account.page and account.page.subscribed_fields:
-        return account.page
-    return None
+    account.save(update_fields=["subscribed_fields", "subscribed_by"])
 
 
 def hears_of(account: SandboxAccount, field: str) -> bool:
@@ -117,7 +119,7 @@ def hears_of(account: SandboxAccount, field: str) -> bool:
 
     Instagram does not honour what an account selects: it gets whatever the app selected.
     """
-    source = source_of(account)
+    source = account.subscription
     if source is None:
         return False
     return account.is_instagram or field in source.subscribed_fields
@@ -142,7 +144,7 @@ def note_success(account: SandboxAccount) -> None:
 
 def note_failure(account: SandboxAccount) -> bool:
     """Dexra has not taken an event. Returns whether that ended the subscription."""
-    source = source_of(account)
+    source = account.subscription
     account.refresh_from_db(fields=["failing_since", "alerted_at"])
     if account.failing_since is None:
         account.failing_since = now()
@@ -152,6 +154,6 @@ def note_failure(account: SandboxAccount) -> bool:
     if span >= DROP_AFTER and source is not None:
         account.dropped_at = now()
         account.notices.all().delete()
-        unsubscribe(source)
+        end(source)
     account.save(update_fields=["failing_since", "alerted_at", "dropped_at"])
     return account.dropped_at is not None

@@ -74,10 +74,20 @@ class SandboxAccount(models.Model):
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether any app hears of it: an Instagram account also through its Page."""
-        return bool(
-            self.subscribed_fields or (self.page and self.page.subscribed_fields)
-        )
+        """Whether any app hears of it."""
+        return self.subscription is not None
+
+    @property
+    def subscription(self) -> SandboxAccount | None:
+        """The account whose subscription covers this one: itself, or for Instagram its Page.
+
+        An account that subscribed by its own login is not covered by the other one's app.
+        """
+        if self.subscribed_fields:
+            return self
+        if self.page is None or self.subscribed_by:
+            return None
+        return self.page if self.page.subscribed_fields else None
 
 
 class SandboxToken(models.Model):

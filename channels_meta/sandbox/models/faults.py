@@ -41,7 +41,7 @@ class SandboxFault(models.Model):
         EARLY_ECHO = "early_echo", _("Echoes come before the answer")
         STANDBY = "standby", _("Another app has the conversation")
         EDIT_ZERO = "edit_zero", _("Every message is followed by a false edit")
-        NO_SENDER = "no_sender", _("Events without their sender")
+        NO_SENDER = "no_sender", _("Edits without their sender")
         NUMBER_IDS = "number_ids", _("Ids come as numbers")
         SECONDS = "seconds", _("Times come in seconds")
         UNKNOWN = "unknown", _("Unknown keys and events")

@@ -147,7 +147,7 @@ LASTING = (
     Trouble(Fault.LATE_ECHO, _("Echoes of replies come 5 seconds late."), None),
     Trouble(Fault.STANDBY, _("Events come in standby: another app owns the conversation."), None),
     Trouble(Fault.EDIT_ZERO, _("After every message an edit that is none (num_edit 0)."), None),
-    Trouble(Fault.NO_SENDER, _("Reads, reactions and edits do not say who did it."), None),
+    Trouble(Fault.NO_SENDER, _("Edits do not say whose they are."), None),
     Trouble(Fault.NUMBER_IDS, _("Ids are numbers instead of words."), None),
     Trouble(Fault.SECONDS, _("Times are seconds instead of milliseconds, as words."), None),
     Trouble(Fault.UNKNOWN, _("Events carry keys and items that nobody has announced."), None),

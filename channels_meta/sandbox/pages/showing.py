@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.timezone import now
 
-from channels_meta.sandbox import clock, subscriptions
+from channels_meta.sandbox import clock
 from channels_meta.sandbox.graph.messages import owner_of
 from channels_meta.sandbox.log import entries_of
 from channels_meta.sandbox.login import tokens
@@ -72,7 +72,7 @@ def context_of(person: SandboxPerson) -> dict[str, Any]:
         "conversation": conversation,
         "is_token_dead": not tokens.is_alive(account),
         "needs_reauth": channel.status == Channel.Status.NEEDS_REAUTH,
-        "is_unsubscribed": subscriptions.source_of(account) is None,
+        "is_unsubscribed": not account.is_subscribed,
         "waiting": account.notices.count(),
         "fault": next((f for f in faults if f.kind in _NEXT_KINDS), None),
         "next_faults": NEXT_SEND,

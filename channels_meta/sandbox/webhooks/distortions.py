@@ -21,7 +21,7 @@ def distort(
     if _is_about_messages(data):
         if faults.strikes(account, Fault.SECONDS):
             _count_in_seconds(data)
-        if faults.strikes(account, Fault.NO_SENDER):
+        if _is_edit(data) and faults.strikes(account, Fault.NO_SENDER):
             _leave_out_sender(data)
     if faults.strikes(account, Fault.NUMBER_IDS):
         _number_ids(data)
@@ -49,6 +49,10 @@ def _is_new_message(data: Data) -> bool:
         "mid" in item.get("message", {}) and not item["message"].get("is_deleted")
         for item in items_of(data)
     )
+
+
+def _is_edit(data: Data) -> bool:
+    return any("message_edit" in item for item in items_of(data))
 
 
 def _is_instagram_comment(data: Data) -> bool:
@@ -89,10 +93,11 @@ def _count_in_seconds(data: Data) -> None:
 
 
 def _leave_out_sender(data: Data) -> None:
-    """Only where the message's own id says whose it is: the rest would be lost for good."""
+    """An edit names its message, and that is known to be somebody's."""
     for item in items_of(data):
-        if not {"message", "postback", "referral", "optin"} & set(item):
+        if "message_edit" in item:
             item.pop("sender", None)
+            item.pop("recipient", None)
 
 
 def _number_ids(data: Data) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import requests
 from django.conf import settings
 
-from channels_meta.sandbox import subscriptions
 from channels_meta.sandbox.models import SandboxAccount
 
 logger = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ def sign(account: SandboxAccount, body: bytes) -> dict[str, str]:
 
 def _secret(account: SandboxAccount) -> bytes:
     """Of the app that subscribed: Instagram Login has one of its own."""
-    source = subscriptions.source_of(account) or account
+    source = account.subscription or account
     by_instagram = source.is_instagram and source.subscribed_by != "facebook"
     own = settings.META_INSTAGRAM_APP_SECRET if by_instagram else []
     # Without any secret the product refuses what we sign, as it would refuse Meta.
