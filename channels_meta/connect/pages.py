@@ -112,8 +112,10 @@ def start(request: AgentRequest, flavour: str) -> HttpResponse:
     if not tokens.app_of(flavour).is_known:
         return redirect("channels_meta:accounts")
     channel = None
-    if request.POST.get("channel"):
-        channel = get_object_or_404(Channel, pk=request.POST["channel"])
+    if given := request.POST.get("channel"):
+        if not given.isdecimal():
+            raise Http404
+        channel = get_object_or_404(Channel, pk=int(given))
     url = flows.begin_login(
         flavour,
         agent=request.user,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import smtplib
 from datetime import timedelta
 from typing import Any
@@ -15,11 +16,22 @@ from django.db import connection
 from django.utils.timezone import now
 
 from channels_meta import upkeep
-from channels_meta.models import Credential, Incident, LoginAttempt
+from channels_meta.models import Credential, Incident, LoginAttempt, RawEvent
+from channels_meta.processing import drain
 from channels_meta.subscriptions import INSTAGRAM_FIELDS, PAGE_FIELDS
+from inbox.delivery import deliver_next
 from inbox.models import Agent, Channel
+from inbox.outbound import queue_reply
 from tests.channels_meta.connect.conftest import make_admin, token_facts
-from tests.conftest import INSTAGRAM_ID, PAGE_ID, make_agent, make_conversation
+from tests.conftest import (
+    INSTAGRAM_ID,
+    PAGE_ID,
+    envelope,
+    make_agent,
+    make_conversation,
+    meta_json,
+    milliseconds,
+)
 
 pytestmark = pytest.mark.django_db
 FACEBOOK = "https://graph.facebook.com/v26.0"
@@ -371,6 +383,57 @@ def test_a_mail_server_that_is_away_costs_only_time(
     upkeep.mail_incidents()
 
     assert len(mail.outbox) == 1
+
+
+def policy_said(action: str, at: Any = None) -> None:
+    item = {
+        "recipient": {"id": PAGE_ID},
+        "timestamp": milliseconds(at or now()),
+        "policy_enforcement": {"action": action, "reason": "Spam."},
+    }
+    body = meta_json(envelope(item))
+    digest = hashlib.sha256(body).digest()
+    RawEvent.objects.create(body=body, sha256=digest, day=now().date())
+    drain()
+
+
+def test_a_warning_of_metas_is_told_and_ends_with_its_lifting(
+    admin: Agent, messenger: Channel
+) -> None:
+    policy_said("block")
+    upkeep.mail_incidents()
+    policy_said("unblock", now() + timedelta(seconds=2))
+
+    assert [letter.subject for letter in mail.outbox] == [
+        "Maison Tilila (Messenger) was warned or restricted by Meta"
+    ]
+    assert "Spam." in mail.outbox[0].body
+    assert Incident.objects.get().closed_at is not None
+
+
+def test_what_meta_refuses_the_whole_account_is_told(
+    admin: Agent, messenger: Channel, meta_itself: Any
+) -> None:
+    """A permission was lost: the next send is refused, and every other would be."""
+    url = f"{FACEBOOK}/{PAGE_ID}/messages"
+    refusal = {"error": {"message": "…", "code": 200}}
+    refused = meta_itself.post(url, json=refusal, status=403)
+    conversation = make_conversation(messenger)
+    queue_reply(conversation=conversation, content="Salam", source="agent")
+    deliver_next(conversation.pk)
+    upkeep.mail_incidents()
+    assert [letter.subject for letter in mail.outbox] == [
+        "Meta refuses what Maison Tilila (Messenger) sends"
+    ]
+
+    meta_itself.remove(refused)
+    meta_itself.post(url, json={"recipient_id": "7701", "message_id": "m_1"})
+    queue_reply(conversation=conversation, content="Salam", source="agent")
+    deliver_next(conversation.pk)
+    all_well(meta_itself)
+    look_after(messenger)
+
+    assert Incident.objects.get().closed_at is not None
 
 
 # --- tidying -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from channels_meta import upkeep
 from channels_meta.models import Credential, RawEvent
 from channels_meta.processing import drain
 from channels_meta.subscriptions import PAGE_FIELDS
-from inbox.models import Agent, Channel, Import, Message
+from inbox.models import Channel, Import, Message
 from tests.channels_meta.connect.conftest import (
     ALL_INSTAGRAM_SCOPES,
     FACEBOOK,
@@ -25,7 +25,7 @@ from tests.channels_meta.connect.conftest import (
     answer_instagram_login,
     meta_itself,
 )
-from tests.conftest import INSTAGRAM_ID, PAGE_ID, envelope, meta_json, said, signature
+from tests.conftest import INSTAGRAM_ID, PAGE_ID, envelope, meta_json, said
 
 __all__ = ["admin", "admin_client", "meta_itself"]
 pytestmark = pytest.mark.django_db
@@ -98,10 +98,7 @@ def test_trap_28_flat_errors_of_the_exchange_are_understood(
 
 
 def test_trap_29_events_are_routed_by_the_number_that_me_calls_user_id(
-    instagram_login: Walk,
-    meta_itself: responses.RequestsMock,
-    client: Client,
-    admin: Agent,
+    instagram_login: Walk, meta_itself: responses.RequestsMock
 ) -> None:
     """Neither the exchange's `user_id` nor the `id` of /me is what events are addressed to."""
     answer_instagram_login(meta_itself)
@@ -116,4 +113,3 @@ def test_trap_29_events_are_routed_by_the_number_that_me_calls_user_id(
     assert channel.external_id == INSTAGRAM_ID
     assert channel.meta.user_id == "26000000000001"
     assert Message.objects.get().channel == channel
-    assert signature(body)

@@ -89,6 +89,15 @@ def test_there_is_no_third_login(admin_client: Client) -> None:
     assert admin_client.get("/meta/connect/myspace/return/").status_code == 404
 
 
+@pytest.mark.parametrize("channel", ["4711", "x", "-1"])
+def test_only_an_account_there_is_can_be_reconnected(
+    admin_client: Client, channel: str
+) -> None:
+    path = "/meta/connect/facebook/start/"
+
+    assert admin_client.post(path, {"channel": channel}).status_code == 404
+
+
 def test_somebody_elses_login_is_not_to_be_found(
     facebook: Walk, meta_itself: Meta
 ) -> None:
