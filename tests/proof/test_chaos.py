@@ -51,7 +51,12 @@ def cause_chaos(stack: Stack, **run: float) -> dict[str, Any]:
 
 
 def check(tally: dict[str, Any]) -> None:
-    assert tally["unfinished"] == {"untold": 0, "journal": 0, "replies": 0, "imports": 0}
+    assert tally["unfinished"] == {
+        "untold": 0,
+        "journal": 0,
+        "replies": 0,
+        "imports": 0,
+    }
     assert tally["written"] == tally["received"]
     assert tally["on_the_phone"] >= tally["sent"]
     nothing = (
