@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
-from webhooks.addresses import ForbiddenAddress, guarded_connector
+from inbox.addresses import ForbiddenAddress
+from webhooks.addresses import guarded_connector
 from webhooks.models import Failure
 from webhooks.schedule import read_retry_after
 from webhooks.signing import headers
