@@ -26,6 +26,7 @@ from channels_meta.graph import GraphClient, is_success
 from channels_meta.history import fetch_history
 from channels_meta.models import Credential
 from channels_meta.pacing import Lane
+from channels_meta.payloads.values import as_dict
 from channels_meta.profiles import fetch_profile
 from channels_meta.templates import fetch_templates
 from channels_meta.uploads import upload_media
@@ -338,7 +339,8 @@ class InstagramAdapter(MetaAdapter):
         facts = extra or {}
         if not facts.get("mention"):
             return Accepted(comments.reply_on_instagram(client, comment_id, text))
-        media_id = str((facts.get("comment") or {}).get("media", {}).get("id", ""))
+        media = as_dict(as_dict(facts.get("comment")).get("media"))
+        media_id = str(media.get("id", ""))
         if comment_id.startswith("mention:"):  # in the caption: there is no comment
             media_id, comment_id = comment_id.removeprefix("mention:"), ""
         return Accepted(
