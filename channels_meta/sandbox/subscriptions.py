@@ -103,15 +103,9 @@ def subscribe(
 
 
 def unsubscribe(account: SandboxAccount) -> None:
-    """As whoever had subscribed asked to."""
-    account.subscribed_by = ""
-    end(account)
-
-
-def end(account: SandboxAccount) -> None:
-    """As nobody asked to: whose subscription it was stays known."""
+    """Whose subscription it was stays known: another login's app does not step in by itself."""
     account.subscribed_fields = []
-    account.save(update_fields=["subscribed_fields", "subscribed_by"])
+    account.save(update_fields=["subscribed_fields"])
 
 
 def hears_of(account: SandboxAccount, field: str) -> bool:
@@ -154,6 +148,6 @@ def note_failure(account: SandboxAccount) -> bool:
     if span >= DROP_AFTER and source is not None:
         account.dropped_at = now()
         account.notices.all().delete()
-        end(source)
+        unsubscribe(source)
     account.save(update_fields=["failing_since", "alerted_at", "dropped_at"])
     return account.dropped_at is not None

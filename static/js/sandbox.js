@@ -17,7 +17,13 @@ function goToEnd() {
   if (box) box.scrollTop = box.scrollHeight;
 }
 
+// What somebody has unfolded stays so, whatever is drawn anew around it.
+let unfolded = [];
+
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.target.id === "trouble") {
+    unfolded = [...document.querySelectorAll("#trouble details[open]")].map((one) => one.id);
+  }
   const box = chat();
   if (event.detail.target !== box) return;
   follows = isAtEnd(box);
@@ -25,6 +31,12 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
 });
 
 document.addEventListener("htmx:oobAfterSwap", (event) => {
+  if (event.detail.target.id === "trouble") {
+    for (const id of unfolded) {
+      const details = document.getElementById(id);
+      if (details && !details.hidden) details.open = true;
+    }
+  }
   if (event.detail.target.id !== "phone-messages") return;
   if (follows) goToEnd();
   else chat().scrollTop = kept;
@@ -55,6 +67,7 @@ document.addEventListener(
   (event) => {
     const { target } = event;
     if (!target.open || !target.matches(".dx-sbx-side details")) return;
+    if (unfolded.includes(target.id)) return;
     target.scrollIntoView({ block: "nearest" });
     target.querySelector("input:not([type=hidden])")?.focus();
   },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels_meta.sandbox import webhooks
+from channels_meta.sandbox import cdn, webhooks
 from channels_meta.sandbox.customers.phone import (
     Happening,
     Kind,
@@ -60,7 +60,7 @@ def send_file(person: SandboxPerson) -> Happening:
 def send_album(person: SandboxPerson, pictures: int = 6) -> Happening:
     """Several pictures in one message."""
     message = remember_file(person, Kind.IMAGE, PHOTO)
-    second = message.media_url.replace(PHOTO, SECOND_PHOTO)
+    second = cdn.address_of(message.asset_id, SECOND_PHOTO)
     urls = [message.media_url if n % 2 == 0 else second for n in range(pictures)]
     message.extra = {"parts": [{"type": "image", "url": url} for url in urls]}
     message.save(update_fields=["extra"])

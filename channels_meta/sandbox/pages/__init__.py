@@ -41,6 +41,8 @@ from inbox.pages.http import AgentRequest, agent_page, is_fragment
 
 MAX_TEXT_CHARACTERS = 2000
 MAX_NAME_CHARACTERS = 60
+# Everything at random: the choice, and how often each fault then strikes.
+RANDOM, CHANCE = "random", 0.05
 
 FRAGMENTS = (
     "channels_meta/sandbox/_messages.html",
@@ -167,21 +169,35 @@ def fail(request: AgentRequest, pk: int) -> HttpResponse:
     kind = request.POST.get("fault", "")
     if kind and kind not in TROUBLES:
         return _after(request, person, problem=_("Choose what is to go wrong."))
-    faults.stop(account, *(trouble.kind for trouble in NEXT_SEND))
+    kinds = [trouble.kind for trouble in NEXT_SEND]
+    account.faults.filter(kind__in=kinds, probability__gte=1).delete()
     if kind:
         faults.cause(account, kind)
     return _after(request, person)
 
 
 def _switch(request: AgentRequest, person: SandboxPerson, kind: str) -> HttpResponse:
+    if kind == RANDOM:
+        _switch_chance(person.account)
+        return _after(request, person)
     trouble = TROUBLES.get(kind)
     if trouble is None or person.account.kind not in trouble.kinds:
         return _after(request, person, problem=_("Choose what is to go wrong."))
-    if person.account.faults.filter(kind=kind).exists():
-        faults.stop(person.account, kind)
+    lasting = person.account.faults.filter(kind=kind, probability__gte=1)
+    if lasting.exists():
+        lasting.delete()
     else:
         faults.cause(person.account, kind, value=trouble.value, times=trouble.times)
     return _after(request, person)
+
+
+def _switch_chance(account: SandboxAccount) -> None:
+    """Everything at random, or nothing of it any more."""
+    by_chance = account.faults.filter(probability__lt=1)
+    if by_chance.exists():
+        by_chance.delete()
+    else:
+        faults.cause_all(account, probability=CHANCE)
 
 
 @agent_page

@@ -59,7 +59,8 @@ def context_of(person: SandboxPerson) -> dict[str, Any]:
     identity = conversation.identity if conversation else None
     bubbles = bubbles_of(person)
     faults = list(account.faults.all())
-    on = {fault.kind for fault in faults}
+    on = {fault.kind for fault in faults if fault.probability >= 1}
+    is_random = any(fault.probability < 1 for fault in faults)
     return {
         "person": person,
         "channel": channel,
@@ -74,14 +75,17 @@ def context_of(person: SandboxPerson) -> dict[str, Any]:
         "needs_reauth": channel.status == Channel.Status.NEEDS_REAUTH,
         "is_unsubscribed": not account.is_subscribed,
         "waiting": account.notices.count(),
-        "fault": next((f for f in faults if f.kind in _NEXT_KINDS), None),
+        "fault": next(
+            (f for f in faults if f.kind in _NEXT_KINDS and f.probability >= 1), None
+        ),
         "next_faults": NEXT_SEND,
         "lasting_faults": [
             (trouble, trouble.kind in on)
             for trouble in LASTING
             if account.kind in trouble.kinds
         ],
-        "lasting_count": sum(trouble.kind in on for trouble in LASTING),
+        "lasting_count": sum(trouble.kind in on for trouble in LASTING) + is_random,
+        "is_random": is_random,
         "deaths": DEATHS,
         "owner": owner_of(person) if account.has_routing else "",
     }

@@ -11,9 +11,13 @@ from django.urls import reverse
 from django.utils.timezone import now
 from pytest_django import DjangoAssertNumQueries
 
+from channels_meta.models import RawEvent
 from channels_meta.processing import drain
+from channels_meta.sandbox import customers
 from channels_meta.sandbox.models import SandboxCall, SandboxFault, SandboxPerson
+from channels_meta.sandbox.pages.acts import ACTS
 from inbox.delivery import deliver_next
+from inbox.events import emitted
 from inbox.fetching import fetch_due
 from inbox.models import (
     Agent,
@@ -25,7 +29,7 @@ from inbox.models import (
     Status,
 )
 from inbox.outbound import queue_reply
-from tests.channels_meta.sandbox.conftest import first_person, wrote
+from tests.channels_meta.sandbox.conftest import Graph, first_person, label, wrote
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -443,3 +447,150 @@ def test_a_dead_token_stops_the_queue_until_it_is_connected_again(
     assert b"replies wait until you reconnect" in noticed
     waiting.refresh_from_db()
     assert waiting.status in {Status.SENT, Status.DELIVERED}
+
+
+# --- what the pretend Meta can do beyond ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", sorted(ACTS))
+def test_every_button_does_what_it_says_and_dexra_takes_it(
+    agent_client: Client, person: SandboxPerson, act: str
+) -> None:
+    """Whatever has to be there first, is."""
+    if person.account.kind not in ACTS[act].kinds:
+        assert agent_client.post(url_of(person, act)).status_code == 404
+        return
+    wrote(person)
+    customers.comment(person).tell()
+    graph = Graph(person.channel)
+    button = {"type": "postback", "title": "Order", "payload": "ORDER"}
+    card = {"title": "Bag", "buttons": [button]}
+    payload = {"template_type": "generic", "elements": [card]}
+    graph.say(person, attachment={"type": "template", "payload": payload})
+    reply = {"content_type": "text", "title": "Blue", "payload": "BLUE"}
+    graph.say(person, text="Which?", quick_replies=[reply])
+
+    phone = do(agent_client, person, act, text="" if act != "write" else "Salam")
+
+    assert 'role="alert"></div>' in phone or "dx-banner-bad" not in phone
+    assert set(RawEvent.objects.values_list("state", flat=True)) == {"processed"}
+
+
+def test_what_lasts_is_switched_on_and_off(
+    agent_client: Client, person: SandboxPerson
+) -> None:
+    url = reverse("sandbox:fail", args=[person.pk])
+
+    on = agent_client.post(url, {"lasting": "duplicate"}, headers=HTMX).content.decode()
+    lasting = SandboxFault.objects.get()
+    agent_client.post(url, {"lasting": "duplicate"}, headers=HTMX)
+
+    assert 'aria-checked="true" name="lasting" value="duplicate"' in on
+    assert lasting.remaining is None
+    assert not SandboxFault.objects.exists()
+    wrong = agent_client.post(url, {"lasting": "fire"}, headers=HTMX)
+    assert wrong.status_code == 422
+
+
+def test_everything_may_go_wrong_at_random(
+    agent_client: Client, person: SandboxPerson
+) -> None:
+    url = reverse("sandbox:fail", args=[person.pk])
+
+    agent_client.post(url, {"lasting": "random"}, headers=HTMX)
+    chances = set(SandboxFault.objects.values_list("probability", flat=True))
+    agent_client.post(url, {"lasting": "random"}, headers=HTMX)
+
+    assert chances == {0.05}
+    assert not SandboxFault.objects.exists()
+
+
+def test_a_token_dies_for_the_reason_that_was_chosen(
+    agent_client: Client, person: SandboxPerson
+) -> None:
+    url = reverse("sandbox:connect", args=[person.pk])
+
+    agent_client.post(url, {"subcode": "492"}, headers=HTMX)
+
+    assert label(Graph(person.channel).get("me")) == "190/492"
+    assert agent_client.post(url, {"subcode": "1"}, headers=HTMX).status_code == 422
+
+
+def test_connecting_again_is_told_to_whoever_listens(
+    agent_client: Client, person: SandboxPerson
+) -> None:
+    heard: list[Any] = []
+
+    def listen(events: Any, **_: Any) -> None:
+        heard.extend(events)
+
+    emitted.connect(listen)
+    try:
+        url = reverse("sandbox:connect", args=[person.pk])
+        agent_client.post(url, {"connected": "1"}, headers=HTMX)
+    finally:
+        emitted.disconnect(listen)
+
+    (event,) = heard
+    assert (event.name, event.details["status"]) == ("channel_status", "active")
+    assert event.channel_id == person.channel.pk
+
+
+def test_the_phone_shows_cards_and_quick_replies_and_typing(
+    agent_client: Client, messenger_person: SandboxPerson
+) -> None:
+    person = messenger_person
+    wrote(person)
+    graph = Graph(person.channel)
+    button = {"type": "postback", "title": "Order it", "payload": "ORDER"}
+    payload = {
+        "template_type": "generic",
+        "elements": [{"title": "Green bag", "subtitle": "480 DH", "buttons": [button]}],
+    }
+    reply = {"content_type": "text", "title": "In blue", "payload": "BLUE"}
+
+    graph.say(person, attachment={"type": "template", "payload": payload})
+    graph.say(person, text="Which?", quick_replies=[reply])
+    graph.post(
+        "me/messages",
+        {"recipient": {"id": person.external_id}, "sender_action": "typing_on"},
+    )
+    phone = look(agent_client, person).content.decode()
+
+    assert all(word in phone for word in ("Green bag", "480 DH", "Order it", "In blue"))
+    assert "Maison Tilila is typing" in phone
+
+
+def test_the_phone_shows_what_became_of_a_comment(
+    agent_client: Client, messenger_person: SandboxPerson
+) -> None:
+    person = messenger_person
+    comment = customers.comment(person, "How much?").mid
+    graph = Graph(person.channel)
+
+    graph.post(f"{comment}/comments", {"message": "480 DH"})
+    graph.post(comment, {"is_hidden": True})
+    graph.post(f"{comment}/likes")
+    graph.post(
+        "me/messages",
+        {"recipient": {"comment_id": comment}, "message": {"text": "In your inbox"}},
+    )
+    phone = look(agent_client, person).content.decode()
+
+    assert "They answered in public" in phone
+    assert "hidden by the business" in phone
+    assert "liked by the business" in phone
+    assert "They answered your comment here, in private" in phone
+
+
+def test_an_account_that_meta_gave_up_on_says_so(
+    agent_client: Client, person: SandboxPerson
+) -> None:
+    graph = Graph(person.channel)
+    graph.delete(f"{person.account.external_id}/subscribed_apps")
+
+    answer = agent_client.post(url_of(person, "write"), {"text": "Salam"}, headers=HTMX)
+
+    assert answer.status_code == 422
+    assert "it is not subscribed" in answer.content.decode()
+    assert "Meta tells Dexra nothing of this account any more" in look(agent_client, person).content.decode()  # fmt: skip
