@@ -37,7 +37,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from channels_meta.models import Credential, DataDeletion, Incident, LoginAttempt
-from channels_meta.payloads.values import ItemError, read_id
+from channels_meta.payloads.values import read_id
 from inbox import live
 from inbox.events import Event, EventName, emit
 from inbox.models import Channel
@@ -47,6 +47,8 @@ from inbox.throttle import may_call, seconds_left
 logger = logging.getLogger(__name__)
 
 MAX_FORM_BYTES = 16 * 1024
+# As the columns that hold one.
+MAX_USER_ID_CHARACTERS = 100
 ALGORITHM = "HMAC-SHA256"
 CALLS_PER_MINUTE = 60
 
@@ -129,11 +131,11 @@ def _called_by_meta(view: Callback) -> Callable[[HttpRequest], HttpResponse]:
             return HttpResponse("too large", status=413)
         try:
             payload = read_signed_request(request.POST.get("signed_request", ""))
-            user_id = read_id(payload.get("user_id"))
-        except (NotSigned, ItemError) as error:
+        except NotSigned as error:
             logger.warning("duties.refused reason=%s", error)
             return HttpResponseForbidden(str(error))
-        if not user_id:
+        user_id = read_id(payload.get("user_id"))
+        if not 0 < len(user_id) <= MAX_USER_ID_CHARACTERS:
             return HttpResponseBadRequest("no user_id")
         return view(request, user_id)
 

@@ -95,7 +95,6 @@ def _tampered() -> str:
         _tampered(),
         sign("not JSON"),
         sign("[1]"),
-        sign('{"algorithm": "HMAC-SHA256", "user_id": "' + "9" * 300 + '"}'),
         "%%%." + sign({"user_id": USER}).partition(".")[2],
         "é." + sign({"user_id": USER}).partition(".")[2],
     ],
@@ -111,8 +110,12 @@ def test_what_is_not_signed_by_meta_changes_nothing(
     assert not DataDeletion.objects.exists()
 
 
-def test_a_signed_request_without_a_person_is_refused(client: Client) -> None:
-    assert ask(client, DELETION, sign({"user_id": ""})).status_code == 400
+@pytest.mark.parametrize("user_id", ["", None, [], True, "9" * 101, "9" * 300])
+def test_a_signed_request_without_a_person_is_refused(
+    user_id: Any, client: Client, connected: Channel
+) -> None:
+    assert ask(client, DELETION, sign({"user_id": user_id})).status_code == 400
+    assert not DataDeletion.objects.exists()
 
 
 def test_a_number_is_an_id_too(client: Client, connected: Channel) -> None:
