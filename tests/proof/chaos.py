@@ -39,6 +39,7 @@ from inbox.models import ApiKey, Channel, Conversation, Import, Message, Status
 
 PEOPLE = 30  # of each account
 PROBABILITY = 0.03
+THREADS = 8
 # What becomes of a reply in the end, and must not stay.
 UNSETTLED = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN)
 # One minute here is an hour of the pretend Meta: its echoes come late, its patience runs out.
@@ -54,6 +55,7 @@ class Run:
     said: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     troubles: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 class Customers:
@@ -142,8 +144,10 @@ class Desk:
         return session
 
 
-def keep_pace(run: Run, act: Callable[[], None], per_second: float) -> None:
-    """Call `act` so often, in threads, until the time is over."""
+def keep_pace(run: Run, what: str, act: Callable[[], None], per_second: float) -> None:
+    """Call `act` so often, in threads, until the time is over; what a slow machine leaves no thread
+    for is left out, and counted."""
+    free = threading.Semaphore(THREADS)
 
     def safely() -> None:
         close_old_connections()
@@ -151,12 +155,16 @@ def keep_pace(run: Run, act: Callable[[], None], per_second: float) -> None:
             act()
         except requests.RequestException as error:
             run.troubles[type(error).__name__] += 1
+        finally:
+            free.release()
 
-    start = time.monotonic()
-    with ThreadPoolExecutor(8) as pool:
-        for moment in _moments(start, run.seconds, per_second):
+    with ThreadPoolExecutor(THREADS) as pool:
+        for moment in _moments(time.monotonic(), run.seconds, per_second):
             time.sleep(max(0, moment - time.monotonic()))
-            pool.submit(safely)
+            if free.acquire(blocking=False):
+                pool.submit(safely)
+            else:
+                run.left_out[what] += 1
 
 
 def _moments(start: float, seconds: float, per_second: float) -> Iterator[float]:
@@ -339,8 +347,10 @@ def main(settings_of_run: str) -> None:
     for account in connected():
         faults.cause_all(account, probability=PROBABILITY)
     writers = [
-        threading.Thread(target=keep_pace, args=(run, crowd.act, run.events)),
-        threading.Thread(target=keep_pace, args=(run, desk.act, run.replies)),
+        threading.Thread(target=keep_pace, args=(run, "events", crowd.act, run.events)),
+        threading.Thread(
+            target=keep_pace, args=(run, "replies", desk.act, run.replies)
+        ),
     ]
     over = threading.Event()
     poster = threading.Thread(target=keep_posting, args=(over,))
@@ -359,5 +369,6 @@ def main(settings_of_run: str) -> None:
         "said": dict(run.said),
         "api": dict(run.answers),
         "troubles": dict(run.troubles),
+        "left_out": dict(run.left_out),
     }
     sys.stdout.write(json.dumps(tally, indent=1, default=str) + "\n")
