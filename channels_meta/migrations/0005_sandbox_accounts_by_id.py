@@ -6,6 +6,16 @@ from typing import Any
 from django.db import migrations
 from django.utils.timezone import now
 
+PAGE_FIELDS = [
+    'messages', 'message_deliveries', 'message_echoes', 'message_edits', 'message_reactions',
+    'message_reads', 'messaging_handovers', 'messaging_policy_enforcement', 'messaging_postbacks',
+    'messaging_referrals', 'standby', 'feed', 'mention',
+]
+INSTAGRAM_FIELDS = [
+    'comments', 'live_comments', 'messages', 'message_echoes', 'message_edit', 'message_reactions',
+    'messaging_handover', 'messaging_postbacks', 'messaging_referral', 'messaging_seen', 'standby',
+]
+
 
 def name_accounts(apps: Any, _schema_editor: object) -> None:
     account_model = apps.get_model('channels_meta', 'SandboxAccount')
@@ -17,7 +27,7 @@ def name_accounts(apps: Any, _schema_editor: object) -> None:
         account.external_id = channel.external_id
         account.name = channel.name
         account.username = channel.username
-        account.subscribed_fields = ['messages']
+        account.subscribed_fields = INSTAGRAM_FIELDS if is_instagram else PAGE_FIELDS
         account.subscribed_by = 'instagram' if is_instagram else 'facebook'
         account.save()
         if account.access_token:

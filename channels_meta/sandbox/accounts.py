@@ -314,7 +314,7 @@ def _connect(account: SandboxAccount, flavour: Credential.Flavour) -> Channel:
         _grant(channel, account, flavour, base_url)
     elif found.graph_base_url != base_url and found.flavour == flavour:
         Credential.objects.filter(pk=found.pk).update(graph_base_url=base_url)
-    if not account.subscribed_fields or account.subscribed_fields == ["messages"]:
+    if found is None:
         subscriptions.subscribe(account, by=flavour)
     return channel
 
@@ -353,6 +353,12 @@ def _issue(account: SandboxAccount, flavour: str) -> str:
     return tokens.issue(SandboxToken.Kind.PAGE, account=page, scopes=FACEBOOK_SCOPES)
 
 
+def _subscribe(account: SandboxAccount, flavour: str) -> None:
+    """An Instagram account that is connected through its Page is subscribed to there."""
+    by_page = flavour == Credential.Flavour.FACEBOOK_LOGIN and account.page
+    subscriptions.subscribe(by_page or account, by=flavour)
+
+
 def graph_base_url(flavour: str) -> str:
     is_instagram = flavour in {Credential.Flavour.INSTAGRAM_LOGIN, "instagram"}
     host = "instagram" if is_instagram else "facebook"
@@ -377,7 +383,7 @@ def reconnect(channel: Channel) -> None:
     )
     credential.save()
     if not account.is_subscribed:
-        subscriptions.subscribe(account, by=credential.flavour)
+        _subscribe(account, credential.flavour)
     Channel.objects.filter(pk=channel.pk).update(
         status=Channel.Status.ACTIVE,
         status_reason="",

@@ -99,6 +99,11 @@ def strike(account: SandboxAccount, *kinds: str) -> SandboxFault | None:
     return None
 
 
+def is_calm(account: SandboxAccount) -> bool:
+    """Whether nothing at all can go wrong with the account now."""
+    return not SandboxFault.objects.filter(account=account).exists()
+
+
 def strikes(account: SandboxAccount, kind: str) -> bool:
     return strike(account, kind) is not None
 

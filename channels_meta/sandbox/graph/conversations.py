@@ -159,7 +159,7 @@ def _conversation(
         "unread_count": lambda _asked: (
             _chat(person).filter(direction="in", seen_at=None).count()
         ),
-        "is_owner": not person.owner_app,
+        "is_owner": not person.held_by,
         "name": None,
         "can_reply": True,
     }

@@ -171,7 +171,7 @@ def _checked(
     is_heavy = checked.kind in {"audio", "video"}
     limit = HEAVY_SENDS_PER_SECOND if is_heavy else SENDS_PER_SECOND[account.kind]
     check_rate(call, account, "heavy" if is_heavy else "send", limit=limit)
-    if account.has_routing and owner_of(person):
+    if account.has_routing and person.held_by:
         raise errors.thread_of_other_app(is_instagram=account.is_instagram)
     if comment is not None:
         _check_private_reply(call, account, comment)
@@ -183,12 +183,6 @@ def _checked(
             "Param reply_to[mid] is not a message of this thread"
         )
     return Send(person, checked, reply_to, comment)
-
-
-def owner_of(person: SandboxPerson) -> str:
-    """The other app that holds the thread; "" if none does. A day without anybody ends it."""
-    is_over = person.owned_until is not None and person.owned_until <= now()
-    return "" if is_over else person.owner_app
 
 
 def _check_private_reply(

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from channels_meta.sandbox import errors, webhooks
 from channels_meta.sandbox.errors import GraphError
 from channels_meta.sandbox.graph.door import Call, graph_view, note
-from channels_meta.sandbox.graph.messages import check_may_send, owner_of
+from channels_meta.sandbox.graph.messages import check_may_send
 from channels_meta.sandbox.graph.parameters import as_dict, as_number, as_text
 from channels_meta.sandbox.login.tokens import facebook_app
 from channels_meta.sandbox.models import SandboxCall, SandboxPerson
@@ -27,7 +27,7 @@ def take(call: Call, node: str) -> HttpResponse:
     person = _person(call, node)
     if not person.account.has_routing:
         raise GraphError(10, "(#10) Conversation routing has no default app configured")
-    previous = owner_of(person)
+    previous = person.held_by
     _give(person, "")
     return _done(call, person, "take_thread_control", previous, facebook_app().id)
 
@@ -78,7 +78,7 @@ def owner(call: Call, node: str) -> HttpResponse:
     person = call.person(call.data.get("recipient"))
     if person is None:
         raise errors.no_such_person(is_instagram=False)
-    app_id = owner_of(person)
+    app_id = person.held_by
     data: list[dict[str, Any]] = []
     if app_id:
         until = person.owned_until or now()
@@ -97,7 +97,7 @@ def _person(call: Call, node: str) -> SandboxPerson:
 
 
 def _check_ours(person: SandboxPerson) -> None:
-    if owner_of(person):
+    if person.held_by:
         raise errors.thread_of_other_app(is_instagram=person.account.is_instagram)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from channels_meta.sandbox.models.accounts import SandboxAccount
@@ -79,6 +80,12 @@ class SandboxPerson(models.Model):
     @property
     def ids(self) -> set[str]:
         return {self.external_id, self.comments_as}
+
+    @property
+    def held_by(self) -> str:
+        """The other app that holds the thread; "" if none does. A day without anybody ends it."""
+        is_over = self.owned_until is not None and self.owned_until <= now()
+        return "" if is_over else self.owner_app
 
 
 class SandboxMessage(models.Model):

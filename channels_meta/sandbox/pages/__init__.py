@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import F, Max
+from django.db.models import Exists, F, Max, OuterRef
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -36,6 +36,7 @@ from channels_meta.sandbox.pages.showing import (
     context_of,
 )
 from channels_meta.sandbox.webhooks import UNTOLD
+from inbox.models import Channel
 from inbox.pages.clock import clock_time
 from inbox.pages.http import AgentRequest, agent_page, is_fragment
 
@@ -111,7 +112,12 @@ def set_up(request: AgentRequest) -> HttpResponse:
 @agent_page
 @require_POST
 def create_person(request: AgentRequest) -> HttpResponse:
-    account = get_object_or_404(SandboxAccount, pk=_number(request.POST.get("account")))
+    pk = _number(request.POST.get("account"))
+    account = next(
+        (one for one, _channel in connected_accounts() if one.pk == pk), None
+    )
+    if account is None:
+        raise Http404
     name = " ".join(request.POST.get("name", "").split())[:MAX_NAME_CHARACTERS]
     if not name:
         messages.error(request, _("Give the customer a name."))
@@ -219,8 +225,12 @@ def connect(request: AgentRequest, pk: int) -> HttpResponse:
 
 
 def _person(pk: int) -> SandboxPerson:
+    """Raises Http404 also for somebody whose account Dexra has not connected."""
     people = SandboxPerson.objects.select_related("account__page")
-    return get_object_or_404(people, pk=pk)
+    connected = Channel.objects.filter(
+        kind=OuterRef("account__kind"), external_id=OuterRef("account__external_id")
+    )
+    return get_object_or_404(people.filter(Exists(connected)), pk=pk)
 
 
 def _chosen_person(

@@ -10,7 +10,6 @@ from typing import Any
 from django.utils.timezone import now
 
 from channels_meta.sandbox import clock
-from channels_meta.sandbox.graph.messages import owner_of
 from channels_meta.sandbox.log import entries_of
 from channels_meta.sandbox.login import tokens
 from channels_meta.sandbox.models import (
@@ -87,7 +86,7 @@ def context_of(person: SandboxPerson) -> dict[str, Any]:
         "lasting_count": sum(trouble.kind in on for trouble in LASTING) + is_random,
         "is_random": is_random,
         "deaths": DEATHS,
-        "owner": owner_of(person) if account.has_routing else "",
+        "owner": person.held_by if account.has_routing else "",
     }
 
 

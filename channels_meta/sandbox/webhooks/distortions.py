@@ -12,11 +12,22 @@ from channels_meta.sandbox.webhooks.bodies import Data, items_of
 
 
 def distort(
-    account: SandboxAccount, person: SandboxPerson | None, data: Data
+    account: SandboxAccount,
+    person: SandboxPerson | None,
+    data: Data,
+    *,
+    is_calm: bool = False,
 ) -> list[Data]:
-    """The bodies that are posted instead of this one, by the faults that strike."""
+    """The bodies that are posted instead of this one, by the faults that strike.
+
+    is_calm: there are none.
+    """
     data = copy.deepcopy(data)
-    if _goes_to_standby(account, person, data):
+    if _is_held(account, person, data):
+        _move_to_standby(data)
+    if is_calm:
+        return [data]
+    if _is_about_messages(data) and faults.strikes(account, Fault.STANDBY):
         _move_to_standby(data)
     if _is_about_messages(data):
         if faults.strikes(account, Fault.SECONDS):
@@ -66,15 +77,10 @@ def _is_instagram_comment(data: Data) -> bool:
 # --- each distortion ---------------------------------------------------------------------------------
 
 
-def _goes_to_standby(
-    account: SandboxAccount, person: SandboxPerson | None, data: Data
-) -> bool:
-    """Another app owns the thread: by routing, or because the fault says so."""
-    if not _is_about_messages(data):
-        return False
-    if account.has_routing and person is not None and person.owner_app:
-        return True
-    return faults.strikes(account, Fault.STANDBY)
+def _is_held(account: SandboxAccount, person: SandboxPerson | None, data: Data) -> bool:
+    """Another app owns the thread."""
+    is_routed = account.has_routing and person is not None and bool(person.held_by)
+    return is_routed and _is_about_messages(data)
 
 
 def _move_to_standby(data: Data) -> None:

@@ -83,9 +83,10 @@ def tell_account(
     """As `tell`, also of what no person did."""
     if not _is_wanted(account, data):
         return UNTOLD
-    held_for = held_for or _held_by_fault(account, kind)
+    is_calm = faults.is_calm(account)
+    held_for = held_for or (timedelta() if is_calm else _held_by_fault(account, kind))
     statuses = []
-    for body in distort(account, person, data):
+    for body in distort(account, person, data, is_calm=is_calm):
         notice = SandboxNotice(
             account=account,
             person=person,

@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from channels_meta.models import RawEvent
 from channels_meta.processing import drain
 from channels_meta.sandbox import customers
+from channels_meta.sandbox.accounts import disconnect, graph_base_url, reconnect
 from channels_meta.sandbox.models import SandboxCall, SandboxFault, SandboxPerson
 from channels_meta.sandbox.pages.acts import ACTS
 from inbox.delivery import deliver_next
@@ -594,3 +595,44 @@ def test_an_account_that_meta_gave_up_on_says_so(
     assert answer.status_code == 422
     assert "it is not subscribed" in answer.content.decode()
     assert "Meta tells Dexra nothing of this account any more" in look(agent_client, person).content.decode()  # fmt: skip
+
+
+def test_people_of_accounts_that_are_not_connected_have_no_phone(
+    agent_client: Client, accounts: dict[str, Channel]
+) -> None:
+    stranger = SandboxPerson.objects.filter(account__external_id="1055502")[0]
+
+    assert agent_client.get(f"/sandbox/?person={stranger.pk}").status_code == 404
+    assert agent_client.post(url_of(stranger, "photo")).status_code == 404
+    made = agent_client.post(
+        reverse("sandbox:people"), {"account": stranger.account.pk, "name": "Aya"}
+    )
+    assert made.status_code == 404
+
+
+def test_an_account_connected_through_its_page_is_cut_off_and_connected_with_it(
+    accounts: dict[str, Channel],
+) -> None:
+    channel = accounts["instagram"]
+    page = first_person(accounts["messenger"]).account
+    account = first_person(channel).account
+    account.tokens.all().delete()
+    account.subscribed_fields, account.subscribed_by = [], ""
+    account.save()
+    channel.meta.flavour, channel.meta.node_id = "facebook", page.external_id
+    channel.meta.graph_base_url = graph_base_url("facebook")
+    channel.meta.access_token = "gone"
+    channel.meta.save()
+    reconnect(channel)
+    person = first_person(channel)
+    wrote(person)
+
+    answer = Graph(channel).say(person, text="Hello")
+    disconnect(channel, 467)
+
+    assert answer.json()["recipient_id"] == person.external_id
+    echo = person.calls.filter(kind="echo").first()
+    assert echo is not None
+    assert echo.payload["object"] == "instagram"
+    assert label(Graph(channel).say(person, text="Hello?")) == "190/467"
+    assert label(Graph(accounts["messenger"]).get("me")) == "190/467"
