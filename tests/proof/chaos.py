@@ -361,7 +361,7 @@ def main(settings_of_run: str) -> None:
         time.sleep(5)
         mend()
     note_strikes()
-    unfinished = settle(patience=420)
+    unfinished = settle(patience=900)
     over.set()
     poster.join()
     tally = compare() | {
