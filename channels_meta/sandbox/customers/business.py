@@ -17,7 +17,6 @@ OWNED_FOR = timedelta(hours=24)
 def reply_natively(person: SandboxPerson, text: str = "") -> Happening:
     """A colleague answers in Meta's own app: only the echo tells us."""
     text = text or _("Hello from the app!")
-    is_instagram = person.account.is_instagram
     message = SandboxMessage.objects.create(
         person=person,
         mid=webhooks.make_mid(person.account),
@@ -26,18 +25,15 @@ def reply_natively(person: SandboxPerson, text: str = "") -> Happening:
         text=text,
         sent_at=moment(),
     )
-    app_id = (
-        webhooks.INSTAGRAM_INBOX_APP_ID if is_instagram else webhooks.PAGE_INBOX_APP_ID
-    )
     data = webhooks.build_echo(
-        person, mid=message.mid, at=message.sent_at, text=text, app_id=app_id
+        person, mid=message.mid, at=message.sent_at, text=text, app_id=_inbox_of(person)
     )
     return Happening(person, Told.ECHO, message.mid, data)
 
 
 def hand_to_other_app(person: SandboxPerson) -> Happening:
     """Meta's own inbox takes the thread; the second time it gives it back to us."""
-    other = str(webhooks.PAGE_INBOX_APP_ID)
+    other = str(_inbox_of(person))
     is_theirs = person.owner_app == other
     person.owner_app = "" if is_theirs else other
     at = moment()
@@ -55,6 +51,13 @@ def hand_to_other_app(person: SandboxPerson) -> Happening:
         content = {"previous_owner_app_id": ours, "new_owner_app_id": other}
     data = webhooks.build_routing(person, at=at, kind=kind, content=content)
     return Happening(person, Told.ROUTING, "", data)
+
+
+def _inbox_of(person: SandboxPerson) -> int:
+    """The app id of Meta's own inbox for this kind of account."""
+    if person.account.is_instagram:
+        return webhooks.INSTAGRAM_INBOX_APP_ID
+    return webhooks.PAGE_INBOX_APP_ID
 
 
 def warn(person: SandboxPerson) -> Happening:

@@ -86,7 +86,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Act, ...]], ...] = (
         _("At the business"),
         (
             Act("native", "phone", _("Reply in Meta's app"), customers.reply_natively, takes_text=True),
-            Act("routing", "users", _("Other app takes over or leaves"), _plain(customers.hand_to_other_app)),
+            Act("routing", "users", _("Another app takes over"), _plain(customers.hand_to_other_app)),
             Act("warning", "warn", _("Meta warns the account"), _plain(customers.warn)),
         ),
     ),

@@ -470,7 +470,8 @@ def test_another_app_has_to_let_go_of_a_thread_first(
 
     theirs = "100/2534037" if person.account.is_instagram else "2018300"
     assert label(refused) == theirs
-    assert owner["data"][0]["thread_owner"]["app_id"] == "263902037430900"
+    inbox = "1217981644879628" if person.account.is_instagram else "263902037430900"
+    assert owner["data"][0]["thread_owner"]["app_id"] == inbox
     assert taken.json() == {"success": True}
     assert allowed.status_code == 200
     assert graph.get("me/thread_owner", recipient=person.external_id).json() == {
