@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -42,6 +43,7 @@ class MetaSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(required=False)
 
 
+@cache  # one component of the document, however many operations answer with it
 def enveloped(
     serializer: type[serializers.Serializer[Any]], *, many: bool = False
 ) -> serializers.Serializer[Any]:
@@ -52,6 +54,7 @@ def enveloped(
     return inline_serializer(name, {"data": serializer(many=many)})
 
 
+@cache
 def page_of(
     serializer: type[serializers.Serializer[Any]],
 ) -> serializers.Serializer[Any]:
