@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -97,7 +98,7 @@ HEARTS = frozenset(
 )
 
 
-class MetaAdapter:
+class MetaAdapter(ABC):
     """What both channels share."""
 
     kind: str
@@ -118,8 +119,9 @@ class MetaAdapter:
     def health_url(self, channel: Channel) -> str:
         return reverse("channels_meta:channel", args=[channel.pk])
 
+    @abstractmethod
     def abilities(self, channel: Channel) -> frozenset[Ability]:
-        raise NotImplementedError
+        """What this account can do, by how it was connected."""
 
     def send(self, channel: Channel, message: OutgoingMessage) -> Accepted:
         """POST one message. Raises SendError."""
@@ -214,7 +216,7 @@ class MetaAdapter:
         except Credential.DoesNotExist:
             raise SendError(ErrorClass.RECONNECT, RECONNECT, code="no_token") from None
 
-    def _check_window(self, channel: Channel, window: WindowKind) -> None:
+    def _check_window(self, channel: Channel, window: WindowKind) -> None:  # noqa: B027 - most accounts have all
         """Raises SendError for a right that this account has in no form."""
 
     def _lane(self, message: OutgoingMessage) -> Lane:
@@ -222,14 +224,16 @@ class MetaAdapter:
             return Lane.PRIVATE_REPLIES
         return Lane.MEDIA if message.media else self.lane
 
+    @abstractmethod
     def _takes_upload(self, channel: Channel, media: OutgoingMedia) -> bool:
-        raise NotImplementedError
+        """Whether a file of ours is uploaded, not fetched by Meta from its address."""
 
     def _reaction(self, channel: Channel, emoji: str) -> str:
         return emoji
 
+    @abstractmethod
     def _hide(self, client: GraphClient, comment_id: str, *, hidden: bool) -> None:
-        raise NotImplementedError
+        """Hide a comment from the public, or show it again."""
 
 
 _CONTEXTS = {

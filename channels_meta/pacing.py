@@ -25,6 +25,7 @@ from django.conf import settings
 from channels_meta.assumptions import assume
 from channels_meta.errors import THROTTLED, uses_of
 from inbox.channels import ErrorClass, Scope, SendError
+from inbox.redis import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +202,7 @@ def note_usage(channel_id: int, app_usage: Any, business_usage: Any) -> None:
     if not _redis_is_there():
         return
     try:
-        with _client(settings.REDIS_URL).pipeline(transaction=False) as pipeline:
+        with redis_client(seconds=0.5).pipeline(transaction=False) as pipeline:
             for family, percent in busy.items():
                 pipeline.set(
                     _usage_key(channel_id, family),
@@ -219,7 +220,7 @@ def busy_percent(channel_id: int) -> int | None:
         return None
     keys = [_usage_key(channel_id, family) for family in ("send", "other")]
     try:
-        found: list[bytes | None] = _client(settings.REDIS_URL).mget(keys)  # type: ignore[assignment]  # redis-py also types the async answer
+        found: list[bytes | None] = redis_client(seconds=0.5).mget(keys)  # type: ignore[assignment]  # redis-py also types the async answer
     except redis.RedisError as error:
         _do_without(error)
         return None
@@ -273,13 +274,8 @@ def _do_without(error: redis.RedisError) -> None:
 
 
 @lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5)
-
-
-@lru_cache(maxsize=4)
 def _script(url: str) -> Any:
-    return _client(url).register_script(_TAKE)
+    return redis_client(seconds=0.5).register_script(_TAKE)
 
 
 def _bucket_key(channel_id: int, lane: Lane) -> str:

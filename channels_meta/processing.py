@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import redis
@@ -33,6 +32,7 @@ from inbox.inbound import Arrival, InboundMessage, Received, receive, take_turn
 from inbox.inbound.batch import Key
 from inbox.jsonb import dump
 from inbox.models import Channel
+from inbox.redis import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -113,14 +113,9 @@ def drain() -> None:
             return
 
 
-@lru_cache(maxsize=4)
-def _redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-
 def release_kick() -> None:
     try:
-        _redis(settings.REDIS_URL).delete(KICK)
+        redis_client().delete(KICK)
     except redis.RedisError as error:
         logger.warning("drain.kick error=%s", type(error).__name__)
 

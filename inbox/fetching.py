@@ -13,11 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 
 import redis
 from celery import shared_task
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils.timezone import now
@@ -40,6 +38,7 @@ from inbox.models import (
     Fetch,
     Message,
 )
+from inbox.redis import redis_client
 from inbox.search import fold
 
 logger = logging.getLogger(__name__)
@@ -160,11 +159,6 @@ def _lanes() -> list[Lane]:
         return [Lane(*row) for row in cursor.fetchall()]
 
 
-@lru_cache(maxsize=4)
-def _redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-
 def _take(lane: Lane) -> bool:
     """Work on a lane alone, so that a slow channel takes one worker of a kind and not all.
 
@@ -172,7 +166,7 @@ def _take(lane: Lane) -> bool:
     """
     try:
         key, life = lane.key, int(LEASE.total_seconds())
-        return bool(_redis(settings.REDIS_URL).set(key, 1, nx=True, ex=life))
+        return bool(redis_client().set(key, 1, nx=True, ex=life))
     except redis.RedisError as error:
         logger.warning("fetch.alone error=%s", type(error).__name__)
         return True
@@ -181,7 +175,7 @@ def _take(lane: Lane) -> bool:
 def _leave(lane: Lane, wait: timedelta | None) -> None:
     """Let others have the lane; nobody for a while, where the channel asked for one."""
     try:
-        client = _redis(settings.REDIS_URL)
+        client = redis_client()
         if wait is None:
             client.delete(lane.key)
             return

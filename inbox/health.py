@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
 
 import redis
 from celery import shared_task
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
+
+from inbox.redis import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -21,15 +21,10 @@ ALIVE = "dexra:alive:"
 SILENCE = 45
 
 
-@lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-
 def heard(part: str) -> None:
     """Note that a part of Dexra lives."""
     try:
-        _client(settings.REDIS_URL).set(ALIVE + part, 1, ex=SILENCE)
+        redis_client().set(ALIVE + part, 1, ex=SILENCE)
     except redis.RedisError as error:
         logger.warning("health.unheard part=%s error=%s", part, type(error).__name__)
 
@@ -44,9 +39,7 @@ def missing_parts() -> list[str]:
     """What is not there, of all that is needed besides PostgreSQL."""
     parts = ("beat", *QUEUES)
     try:
-        found: list[bytes | None] = _client(settings.REDIS_URL).mget(
-            [ALIVE + p for p in parts]
-        )  # type: ignore[assignment]  # redis-py also types the async answer
+        found: list[bytes | None] = redis_client().mget([ALIVE + p for p in parts])  # type: ignore[assignment]  # redis-py also types the async answer
     except redis.RedisError:
         return ["redis"]
     names = ["beat", *(f"worker:{queue}" for queue in QUEUES)]

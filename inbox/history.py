@@ -14,11 +14,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import redis
 from celery import shared_task
-from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils.timezone import now
@@ -51,6 +49,7 @@ from inbox.models import (
     Source,
     Status,
 )
+from inbox.redis import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -459,17 +458,10 @@ def check_reconnected(sender: object, events: Sequence[Event], **_: object) -> N
             start_import(channel, Import.Reason.OUTAGE)
 
 
-@lru_cache(maxsize=4)
-def _redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-
 def _were_away(moment: datetime) -> bool:
     """Whether nobody looked for so long that this installation must have been down."""
     try:
-        seen = _redis(settings.REDIS_URL).set(
-            _LAST_SEEN, int(moment.timestamp()), get=True
-        )
+        seen = redis_client().set(_LAST_SEEN, int(moment.timestamp()), get=True)
     except redis.RedisError as error:
         logger.warning("history.seen error=%s", type(error).__name__)
         return False

@@ -15,7 +15,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
@@ -26,6 +25,8 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.db import close_old_connections, transaction
 from django.http import HttpRequest
+
+from inbox.redis import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +65,6 @@ class Change:
     assignee_id: int | None = None
 
 
-@lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-
 def publish(changes: Iterable[Change]) -> None:
     """Tell every web process. A Redis that is away is logged: pages poll, the sweeper repeats."""
     rows = [
@@ -79,9 +75,7 @@ def publish(changes: Iterable[Change]) -> None:
         return
     entry = json.dumps(rows)
     try:
-        _client(settings.REDIS_URL).xadd(
-            STREAM, {"changes": entry}, maxlen=KEPT, approximate=True
-        )
+        redis_client().xadd(STREAM, {"changes": entry}, maxlen=KEPT, approximate=True)
     except redis.RedisError as error:
         logger.warning("live.unheard error=%s", type(error).__name__)
 
@@ -99,7 +93,7 @@ def publish_after_commit(changes: Iterable[Change]) -> None:
 def position() -> str:
     """The id of the newest entry, for a page to start listening after what it renders."""
     try:
-        newest: Any = _client(settings.REDIS_URL).xrevrange(STREAM, count=1)
+        newest: Any = redis_client().xrevrange(STREAM, count=1)
     except redis.RedisError:
         return ""
     return newest[0][0].decode() if newest else "0-0"

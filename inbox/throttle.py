@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import lru_cache
 
 import redis
-from django.conf import settings
+
+from inbox.redis import redis_client
 
 logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 60
 
 
-@lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5)
-
-
 def may_call(who: str, *, calls: int) -> bool:
     """Count one call of `who`; False once there were more than `calls` in this minute."""
     name = f"dexra:calls:{who}:{int(time.time()) // WINDOW_SECONDS}"
     try:
-        with _client(settings.REDIS_URL).pipeline() as pipe:
+        with redis_client(seconds=0.5).pipeline() as pipe:
             pipe.incr(name)
             pipe.expire(name, WINDOW_SECONDS * 2)
             count: int = pipe.execute()[0]

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -30,6 +29,7 @@ from ulid import ULID
 
 from inbox.bell import ring
 from inbox.encryption import decrypt
+from inbox.redis import redis_client
 from webhooks.attempts import Outcome, open_session, post
 from webhooks.lanes import Due, Health, Lane
 from webhooks.models import Endpoint, Failure
@@ -153,15 +153,10 @@ update webhooks_endpoint e
 # --- the bell ------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4)
-def _redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-
 def kick() -> None:
     """Ring for a dispatcher, unless somebody just did. Beat sweeps whatever becomes of it."""
     try:
-        is_first = _redis(settings.REDIS_URL).set(KICK, 1, nx=True, px=KICK_MS)
+        is_first = redis_client().set(KICK, 1, nx=True, px=KICK_MS)
     except redis.RedisError as error:
         logger.warning("dispatch.kick error=%s", type(error).__name__)
         return
@@ -171,7 +166,7 @@ def kick() -> None:
 
 def release_kick() -> None:
     try:
-        _redis(settings.REDIS_URL).delete(KICK)
+        redis_client().delete(KICK)
     except redis.RedisError as error:
         logger.warning("dispatch.kick error=%s", type(error).__name__)
 
