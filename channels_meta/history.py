@@ -59,6 +59,7 @@ def fetch_history(
 
     Raises SendError.
     """
+    lane = Lane.ONE_CONVERSATION if person_id else Lane.CONVERSATIONS
     params = {
         "platform": channel.kind,
         "fields": FIELDS,
@@ -68,7 +69,7 @@ def fetch_history(
         params["user_id"] = person_id
     if cursor:
         params["after"] = cursor
-    client.pace(Lane.CONVERSATIONS)
+    client.pace(lane)
     answer = client.get(f"{channel.meta.node_id}/conversations", **params)
     conversations = [as_dict(one) for one in as_list(answer.get("data"))]
     ours = frozenset(

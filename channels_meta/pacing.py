@@ -54,6 +54,7 @@ class Lane(StrEnum):
     MEDIA = "media"
     PRIVATE_REPLIES = "private_replies"
     CONVERSATIONS = "conversations"
+    ONE_CONVERSATION = "one_conversation"
     MESSENGER_PROFILE = "messenger_profile"
     OTHER = "other"
 
@@ -88,8 +89,10 @@ def pace_of(lane: Lane) -> Pace:
             return Pace.below(10, SECOND)
         case Lane.PRIVATE_REPLIES:
             return Pace.below(750, timedelta(hours=1))
-        case Lane.CONVERSATIONS:
-            return Pace(1, SECOND / 2)
+        case Lane.CONVERSATIONS | Lane.ONE_CONVERSATION:
+            # Half of 2 a second each: what is asked about single people, however much it is,
+            # never keeps the walk through an account's history from going on.
+            return Pace(1, SECOND)
         case Lane.MESSENGER_PROFILE:
             return Pace.below(10, timedelta(minutes=10))
         case Lane.OTHER:

@@ -91,7 +91,7 @@ def _name_of_participant(
     client: GraphClient, channel: Channel, external_id: str
 ) -> str:
     """The name in the list of who takes part: the right to message is enough to read it."""
-    client.pace(Lane.CONVERSATIONS)
+    client.pace(Lane.ONE_CONVERSATION)
     try:
         answer = client.get(
             f"{channel.meta.node_id}/conversations",

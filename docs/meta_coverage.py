@@ -209,7 +209,8 @@ LANES = {
     "instagram": "Messages of an Instagram account.",
     "media": "Photos, video, audio, files.",
     "private_replies": "Private replies to comments.",
-    "conversations": "The Conversations API.",
+    "conversations": "The Conversations API, walked through (half of its limit).",
+    "one_conversation": "The Conversations API, about one person (the other half).",
     "messenger_profile": "The Messenger Profile API.",
     "other": "Everything else.",
 }

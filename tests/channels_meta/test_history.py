@@ -359,7 +359,7 @@ def test_the_documented_placeholders_are_no_messages(messenger: Channel) -> None
 
 
 @responses.activate
-def test_two_lists_a_second_are_asked_for_and_no_more(messenger: Channel) -> None:
+def test_a_list_a_second_is_asked_for_and_no_more(messenger: Channel) -> None:
     responses.get(PAGE_URL, json={"data": []})
     messenger.adapter.fetch_history(messenger)
 
@@ -369,3 +369,15 @@ def test_two_lists_a_second_are_asked_for_and_no_more(messenger: Channel) -> Non
     assert caught.value.error_class is ErrorClass.THROTTLED
     assert caught.value.retry_after is not None
     assert caught.value.retry_after <= timedelta(seconds=1)
+
+
+@responses.activate
+def test_questions_about_single_people_leave_the_import_its_turn(
+    messenger: Channel,
+) -> None:
+    responses.get(PAGE_URL, json={"data": [conversation()]})
+    messenger.adapter.fetch_history(messenger, person_id="7701")
+    with pytest.raises(SendError):
+        messenger.adapter.fetch_history(messenger, person_id="7702")
+
+    assert messenger.adapter.fetch_history(messenger).conversations == 1

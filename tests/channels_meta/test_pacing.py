@@ -29,7 +29,8 @@ LIMITS = [
     (Lane.INSTAGRAM, 100, SECOND),
     (Lane.MEDIA, 10, SECOND),
     (Lane.PRIVATE_REPLIES, 750, HOUR),
-    (Lane.CONVERSATIONS, 2, SECOND),
+    (Lane.CONVERSATIONS, 1, SECOND),  # 2 together
+    (Lane.ONE_CONVERSATION, 1, SECOND),
     (Lane.MESSENGER_PROFILE, 10, timedelta(minutes=10)),
 ]
 # A lane so slow that nothing comes back while a test runs.
