@@ -341,6 +341,7 @@ CELERY_BEAT_SCHEDULE = {
             ("inbox.actions.ring_due", 10),
             ("webhooks.sending.dispatch", 5),
             ("inbox.live.republish", 5),
+            ("inbox.triage.wake_due", 5),
             ("inbox.fetching.fetch_due", 10),
             ("inbox.history.run_imports", 10),
             ("inbox.history.check_channels", 300),

@@ -24,6 +24,7 @@ from inbox.models import (
     ChannelIdentity,
     Contact,
     Conversation,
+    Draft,
     Erasure,
     Fetch,
     Message,
@@ -171,6 +172,7 @@ def _forget_who_it_is(person: Forgotten) -> None:
     )
     conversations = Conversation.objects.filter(pk__in=person.conversation_ids)
     conversations.update(subject="", referral={}, unread=0, waiting_since=None)
+    Draft.objects.filter(conversation__in=person.conversation_ids).delete()
     _forget_acts(person)
     _forget_admin_log(person)
     emit([_forgotten(identity) for identity in identities])

@@ -1,4 +1,4 @@
-"""Open, assign, note, close; and keep the list's copy of each conversation true."""
+"""Lock a conversation, write notes and lines into it, and keep the list's copy of it true."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from inbox import live
-from inbox.errors import ContentInvalid, StateForbids
+from inbox.errors import ContentInvalid
 from inbox.events import Event, EventName, emit
 from inbox.jsonb import dump
+from inbox.mentions import note_mentions
 from inbox.models import (
     Agent,
     Conversation,
@@ -46,6 +47,8 @@ update inbox_conversation c
            when k.answered_at >= coalesce(k.waiting_since, c.waiting_since) then null
            else coalesce(c.waiting_since, k.waiting_since) end,
        referral = coalesce(k.referral, c.referral),
+       failed = (select count(*) from inbox_message f
+                  where f.conversation_id = k.id and f.status = 'failed' and f.direction = 'out'),
        held_by = case when k.held_by is null then c.held_by
                       when k.held_by = 'another app' and c.held_by <> '' then c.held_by
                       else k.held_by end,
@@ -170,72 +173,23 @@ def add_note(
         received_at=moment,
         search_text=fold(content),
     )
+    note_mentions(message)
     refresh([conversation.pk])
     return message
 
 
-@transaction.atomic
-def assign_conversation(
-    *, conversation: Conversation, assignee: Agent | None, by: Agent | None
+def record(
+    conversation: Conversation,
+    by: Agent | None,
+    what: str,
+    *,
+    kept: Mapping[str, Any] | None = None,
+    **details: Any,
 ) -> None:
-    """Give a conversation to an agent, or back to everybody."""
-    current = lock(conversation)
-    if current.assignee_id == (assignee and assignee.pk):
-        return
-    current.assignee = assignee
-    current.save(update_fields=["assignee"])
-    _record(current, by, "assigned", to=assignee.name if assignee else "")
+    """A line in the thread that says who did what, and the event for others.
 
-
-@transaction.atomic
-def close_conversation(*, conversation: Conversation, by: Agent | None) -> None:
-    """Call it done. A new message brings it back."""
-    current = lock(conversation)
-    if current.status == Conversation.Status.CLOSED:
-        return
-    current.status = Conversation.Status.CLOSED
-    current.closed_at = now()
-    current.waiting_since = None
-    current.unread = 0
-    current.save(update_fields=["status", "closed_at", "waiting_since", "unread"])
-    _record(current, by, "closed")
-
-
-@transaction.atomic
-def reopen_conversation(*, conversation: Conversation, by: Agent | None) -> None:
-    """Open a closed conversation again.
-
-    Raises StateForbids if the person has another one open: one at a time.
+    kept: what only the line remembers, to undo it by.
     """
-    current = lock(conversation)
-    if current.status == Conversation.Status.OPEN:
-        return
-    others = Conversation.objects.filter(identity_id=current.identity_id)
-    if (
-        others.exclude(pk=current.pk)
-        .exclude(status=Conversation.Status.CLOSED)
-        .exists()
-    ):
-        raise StateForbids(
-            _("This person has a newer conversation that is open. Answer there.")
-        )
-    current.status = Conversation.Status.OPEN
-    current.closed_at = None
-    current.save(update_fields=["status", "closed_at"])
-    _record(current, by, "reopened")
-
-
-@transaction.atomic
-def mark_read(*, conversation: Conversation) -> None:
-    """Nothing in it is new to us any more."""
-    if Conversation.objects.filter(pk=conversation.pk, unread__gt=0).update(unread=0):
-        refresh([conversation.pk])
-
-
-def _record(
-    conversation: Conversation, by: Agent | None, what: str, **details: str
-) -> None:
-    """A line in the thread that says who did what, and the event for others."""
     moment = now()
     Message.objects.create(
         conversation=conversation,
@@ -246,7 +200,7 @@ def _record(
         author_name=by.name if by else "",
         type=MessageType.EVENT,
         status=Status.SENT,
-        extra={"event": what, **details},
+        extra={"event": what, **details} | ({"kept": dict(kept)} if kept else {}),
         sent_at=moment,
         received_at=moment,
     )

@@ -35,7 +35,9 @@ from inbox.models import (
     ChannelIdentity,
     Contact,
     Conversation,
+    Draft,
     Fetch,
+    Mention,
     Message,
 )
 from inbox.redis import redis_client
@@ -512,6 +514,8 @@ def _pour(sources: list[Conversation], target: Conversation) -> None:
         raise SendError(ErrorClass.TRANSIENT, "", code="in_flight")
     messages.update(conversation=target)
     ChannelAction.objects.filter(conversation__in=ids).update(conversation=target)
+    Mention.objects.filter(conversation__in=ids).update(conversation=target)
+    _move_drafts(ids, target)
     if target.status == Conversation.Status.CLOSED:
         target.status, target.closed_at = Conversation.Status.OPEN, None
         target.save(update_fields=["status", "closed_at"])
@@ -544,6 +548,21 @@ def _pour(sources: list[Conversation], target: Conversation) -> None:
             )
         ]
     )
+
+
+def _move_drafts(ids: list[int], target: Conversation) -> None:
+    """Words that nobody has sent yet go along; after those that stand there already."""
+    for draft in Draft.objects.filter(conversation__in=ids).order_by("pk"):
+        there = Draft.objects.filter(
+            agent=draft.agent_id, conversation=target, mode=draft.mode
+        ).first()
+        if there is None:
+            draft.conversation = target
+            draft.save(update_fields=["conversation"])
+            continue
+        there.content = f"{there.content}\n{draft.content}"
+        there.save(update_fields=["content"])
+        draft.delete()
 
 
 def _drop(placeholder: ChannelIdentity, known: ChannelIdentity) -> None:

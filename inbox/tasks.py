@@ -11,6 +11,7 @@ from inbox.history import check_channels, run_imports
 from inbox.media import delete_files, sweep_files
 from inbox.retention import purge
 from inbox.templates import sync, sync_all
+from inbox.triage import wake_due
 
 __all__ = [
     "beat",
@@ -33,4 +34,5 @@ __all__ = [
     "sweep_files",
     "sync",
     "sync_all",
+    "wake_due",
 ]

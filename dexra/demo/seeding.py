@@ -48,13 +48,7 @@ from dexra.demo.acts import (
 from dexra.demo.stories import STORIES, TAGS
 from dexra.embedded import data_folder
 from inbox.channels import ErrorClass, SendError
-from inbox.conversations import (
-    add_note,
-    assign_conversation,
-    close_conversation,
-    mark_read,
-    refresh,
-)
+from inbox.conversations import add_note, refresh
 from inbox.delivery import MAY_HAVE_BEEN_SENT, fail, settle_sent
 from inbox.models import (
     Agent,
@@ -70,6 +64,7 @@ from inbox.models import (
     Tag,
 )
 from inbox.search import fold
+from inbox.triage import assign_conversation, close_conversation, mark_read
 from webhooks.echo import create_echo_endpoint, find_echo_endpoint
 
 ADMIN = "nadia"

@@ -6,6 +6,7 @@ from inbox.admin import (
     channels,
     contacts,
     conversations,
+    desk,
     fetches,
     messages,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "channels",
     "contacts",
     "conversations",
+    "desk",
     "fetches",
     "messages",
 ]

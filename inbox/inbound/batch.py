@@ -96,6 +96,8 @@ class Batch:
     # People whom this batch added, and those who had not yet written us a message.
     strangers: set[Key] = field(default_factory=set)
     silent: set[Key] = field(default_factory=set)
+    # Identities that we do not want to hear from.
+    blocked: set[int] = field(default_factory=set)
     # Comments of ours to the send that they report.
     answers: dict[Key, OpenSend] = field(default_factory=dict)
     # What is to be asked of the channels: (channel, Fetch.Kind, subject).

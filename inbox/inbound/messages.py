@@ -282,6 +282,11 @@ def _count(batch: Batch, stored: list[tuple[Arrival, Stored, int]]) -> None:
             touch.referral = item.referral
         if arrival.recovered == "history":
             continue  # long past: nobody waits for an answer to it
+        if (
+            batch.known[arrival.channel_id, item.external_id].identity_id
+            in batch.blocked
+        ):
+            continue
         if isinstance(item, InboundMessage):
             touch.unread += 1
             touch.waiting_since = min(touch.waiting_since or item.sent_at, item.sent_at)

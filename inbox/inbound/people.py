@@ -31,7 +31,8 @@ from inbox.models import Channel, Source
 STILL_OPEN = timedelta(days=1)
 
 FIND_IDENTITIES = """
-select i.channel_id, i.external_id, i.id, i.erased_at, i.last_inbound_at is null
+select i.channel_id, i.external_id, i.id, i.erased_at, i.last_inbound_at is null,
+       i.blocked_at is not null
   from unnest(%s::bigint[], %s::text[]) k(channel_id, external_id)
   join inbox_channelidentity i using (channel_id, external_id)
 """
@@ -83,6 +84,16 @@ update inbox_conversation
  where id = any(%s)
 """
 
+# Why it is back, for whoever had put it away.
+ADD_WOKEN_LINES = """
+insert into inbox_message
+       (channel_id, conversation_id, direction, source, status, type, content, extra, sent_at,
+        search_text, author_name, attempts, error_class, error_code, error_detail, is_stub)
+select channel_id, id, 'event', 'system', 'sent', 'event', '', '{"event": "woke", "by": "reply"}', now(),
+       '', '', 0, '', '', '', false
+  from inbox_conversation where id = any(%s)
+"""
+
 
 def find_people(batch: Batch) -> None:
     """Every identity that an arrival names; those who wrote to us for the first time are added."""
@@ -94,15 +105,16 @@ def find_people(batch: Batch) -> None:
         )
     }
     erased: dict[Key, datetime] = {}
-    for channel_id, external_id, identity_id, erased_at, is_silent in execute(
-        FIND_IDENTITIES, *columns(sorted(named), 2)
-    ):
+    for row in execute(FIND_IDENTITIES, *columns(sorted(named), 2)):
+        channel_id, external_id, identity_id, erased_at, is_silent, is_blocked = row
         key = (channel_id, external_id)
         batch.identities[key] = identity_id
         if erased_at:
             erased[key] = erased_at
         if is_silent:
             batch.silent.add(key)
+        if is_blocked:
+            batch.blocked.add(identity_id)
     if erased:
         _drop_erased(batch, erased)
     strangers = {
@@ -167,7 +179,7 @@ class Opener:
     """What calls for a conversation with one person.
 
     at, last_at: the first and the last moment of it. writes: whether the customer wrote, and
-    now. is_history: whether all of it is from before we were connected.
+    now, and we want to know. is_history: whether all of it is from before we were connected.
     """
 
     channel_id: int
@@ -175,12 +187,13 @@ class Opener:
     last_at: datetime
     writes: bool
     is_history: bool
+    is_blocked: bool
     recovered: str
 
     @property
     def status(self) -> str:
         is_over = self.is_history and self.last_at < now() - STILL_OPEN
-        return "closed" if is_over else "open"
+        return "closed" if is_over or self.is_blocked else "open"
 
 
 def find_conversations(batch: Batch, also_lock: Iterable[int]) -> None:
@@ -188,7 +201,9 @@ def find_conversations(batch: Batch, also_lock: Iterable[int]) -> None:
 
     also_lock: conversations that the batch will change for other reasons.
     """
-    found = dict(execute(FIND_CONVERSATIONS, sorted(batch.identities.values())))
+    found: dict[int, int] = dict(
+        execute(FIND_CONVERSATIONS, sorted(batch.identities.values()))
+    )
     locked = dict(execute(LOCK, sorted({*found.values(), *also_lock})))
     openers = _openers(batch)
     begin: dict[int, Opener] = {}
@@ -207,6 +222,9 @@ def find_conversations(batch: Batch, also_lock: Iterable[int]) -> None:
     batch.conversations = found
     _begin(batch, begin)
     _reopen(batch, reopen)
+    woken = [found[pk] for pk in reopen if locked[found[pk]] == "snoozed"]
+    if woken:
+        execute(ADD_WOKEN_LINES, woken)
 
 
 def _openers(batch: Batch) -> dict[int, Opener]:
@@ -227,10 +245,19 @@ def _openers(batch: Batch) -> dict[int, Opener]:
         identity_id = batch.identities[arrival.channel_id, item.person_id]
         at = item.at if isinstance(item, Act) else item.sent_at
         is_history = arrival.recovered == "history"
-        writes = isinstance(item, InboundMessage) and not is_history
+        is_blocked = identity_id in batch.blocked
+        writes = isinstance(item, InboundMessage) and not is_history and not is_blocked
         opener = openers.setdefault(
             identity_id,
-            Opener(arrival.channel_id, at, at, writes, is_history, arrival.recovered),
+            Opener(
+                arrival.channel_id,
+                at,
+                at,
+                writes,
+                is_history,
+                is_blocked,
+                arrival.recovered,
+            ),
         )
         opener.last_at = max(opener.last_at, at)
         opener.writes = opener.writes or writes

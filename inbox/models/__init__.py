@@ -3,7 +3,21 @@ from inbox.models.agents import Agent, Team
 from inbox.models.api_keys import ApiKey
 from inbox.models.channels import Channel
 from inbox.models.contacts import ChannelIdentity, Contact
-from inbox.models.conversations import Conversation, ConversationQuerySet, Tag
+from inbox.models.conversations import (
+    Conversation,
+    ConversationQuerySet,
+    Priority,
+    Tag,
+)
+from inbox.models.desk import (
+    AuditEntry,
+    CannedReply,
+    Draft,
+    Mention,
+    NotificationKind,
+    Preferences,
+    SavedView,
+)
 from inbox.models.erasures import Erasure
 from inbox.models.fetches import Fetch, Import
 from inbox.models.messages import (
@@ -24,6 +38,8 @@ __all__ = [
     "Agent",
     "ApiKey",
     "Attachment",
+    "AuditEntry",
+    "CannedReply",
     "Channel",
     "ChannelAction",
     "ChannelIdentity",
@@ -31,14 +47,20 @@ __all__ = [
     "Conversation",
     "ConversationQuerySet",
     "Direction",
+    "Draft",
     "Erasure",
     "Fetch",
     "Import",
+    "Mention",
     "Message",
     "MessageQuerySet",
     "MessageTemplate",
     "MessageType",
+    "NotificationKind",
+    "Preferences",
+    "Priority",
     "Reaction",
+    "SavedView",
     "Source",
     "Status",
     "Tag",

@@ -109,6 +109,9 @@ class ChannelIdentity(models.Model):
     # Our messages up to here were delivered to, and read by, this person.
     delivered_until = models.DateTimeField(_("delivered until"), null=True, blank=True)
     read_until = models.DateTimeField(_("read until"), null=True, blank=True)
+    # Since when we do not want to hear from them: what they write is stored and disturbs nobody.
+    blocked_at = models.DateTimeField(_("blocked"), null=True, blank=True)
+    is_spam = models.BooleanField(_("spam"), default=False, db_default=False)
     # The person asked to be forgotten: what was written until then is never stored again.
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -119,6 +122,13 @@ class ChannelIdentity(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["channel", "external_id"], name="identity_on_channel"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["blocked_at"],
+                name="identity_blocked",
+                condition=Q(blocked_at__isnull=False),
             ),
         ]
 

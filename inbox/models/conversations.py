@@ -49,6 +49,14 @@ class Tag(models.Model):
         return self.name
 
 
+class Priority(models.IntegerChoices):
+    NONE = 0, _("None")
+    LOW = 1, _("Low")
+    MEDIUM = 2, _("Medium")
+    HIGH = 3, _("High")
+    URGENT = 4, _("Urgent")
+
+
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def visible_to(self, viewer: Viewer) -> ConversationQuerySet:
         """The only door to conversations for pages and API."""
@@ -106,6 +114,9 @@ class Conversation(models.Model):
     tags = ArrayField(
         models.IntegerField(), verbose_name=_("tags"), default=list, blank=True
     )
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), choices=Priority.choices, default=Priority.NONE, db_default=0
+    )
     subject = models.CharField(_("subject"), max_length=200, blank=True)
     # Who else holds the thread at the platform (an app's name or id); "" while it is ours or
     # nobody's. Until we take it over, the platform refuses what we send.
@@ -113,6 +124,8 @@ class Conversation(models.Model):
     # Where the person came from (an ad, a link), as the channel told it last.
     referral = models.JSONField(_("referral"), default=dict, blank=True)
     unread = models.PositiveIntegerField(_("unread"), default=0)
+    # Replies that were not sent and that nobody has dealt with.
+    failed = models.PositiveIntegerField(_("not sent"), default=0, db_default=0)
     # What a list row shows of the newest message: {id, direction, source, type, status, text}.
     last_message = models.JSONField(_("last message"), default=dict, blank=True)
     last_message_at = models.DateTimeField(_("last activity"), db_default=Now())
@@ -183,6 +196,25 @@ class Conversation(models.Model):
             ),
             models.Index(
                 "snoozed_until", name="conv_snoozed", condition=Q(status="snoozed")
+            ),
+            models.Index(
+                "waiting_since",
+                "id",
+                name="conv_waiting",
+                condition=Q(status="open", waiting_since__isnull=False),
+            ),
+            models.Index(
+                F("last_message_at").desc(),
+                F("id").desc(),
+                name="conv_failed",
+                condition=Q(failed__gt=0),
+            ),
+            models.Index(
+                F("priority").desc(),
+                F("last_message_at").desc(),
+                F("id").desc(),
+                name="conv_priority",
+                condition=Q(priority__gt=0),
             ),
             models.Index(F("updated_at").desc(), F("id").desc(), name="conv_updated"),
             # Most conversations have none, and every update of a row pays for its GIN entries.

@@ -18,12 +18,6 @@ from django.views.decorators.http import require_GET, require_POST
 from inbox import live
 from inbox.actions import show_seen
 from inbox.bell import ring
-from inbox.conversations import (
-    assign_conversation,
-    close_conversation,
-    mark_read,
-    reopen_conversation,
-)
 from inbox.errors import InboxError
 from inbox.models import Channel, Conversation
 from inbox.pages import thread
@@ -41,6 +35,12 @@ from inbox.pages.http import (
 )
 from inbox.pages.listing import Listing, read_listing, row_of, rows_by_ids, with_rows
 from inbox.pages.queues import count_queues, forget_counts
+from inbox.triage import (
+    assign_conversation,
+    close_conversation,
+    mark_read,
+    reopen_conversation,
+)
 
 DEFAULT_VIEW = "mine"
 may_change = permission_required("inbox.change_conversation", raise_exception=True)

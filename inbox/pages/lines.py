@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
+from django.utils.timezone import now
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from inbox.models import Message
+from inbox.models import Message, Priority
 from inbox.models.conversations import ANOTHER_APP
 from inbox.pages.acts import action_line
+from inbox.pages.clock import moment_label
 from inbox.pages.media import mapping, mappings
 
 
@@ -30,10 +33,11 @@ def line_of(message: Message) -> Line:
     name = str(extra.get("event", ""))
     if name == "assigned":
         return Line(_assignment(message, who), "user-plus")
-    if name == "closed":
-        return Line(gettext("%(who)s marked this as done") % {"who": who}, "check")
-    if name == "reopened":
-        return Line(gettext("%(who)s opened this again") % {"who": who}, "undo")
+    if name in _ACTS:
+        sentence, icon = _ACTS[name]
+        return Line(str(sentence) % {"who": who}, icon)
+    if name in _CHANGES:
+        return _CHANGES[name](extra, who)
     if name in {"recovered", "earlier"}:
         return Line(_found(message, name), "download")
     if name == "action":
@@ -43,6 +47,71 @@ def line_of(message: Message) -> Line:
         return _REPORTED[name](told)
     words = name.replace("_", " ")
     return Line(gettext("The channel reported: %(what)s") % {"what": words}, "info")
+
+
+_ACTS: Mapping[str, tuple[str | Promise, str]] = {
+    "closed": (gettext_lazy("%(who)s marked this as done"), "check"),
+    "reopened": (gettext_lazy("%(who)s opened this again"), "undo"),
+    "blocked": (
+        gettext_lazy("%(who)s blocked this person: what they write opens nothing"),
+        "ban",
+    ),
+    "spam": (
+        gettext_lazy("%(who)s called this spam: what they write opens nothing"),
+        "ban",
+    ),
+    "unblocked": (gettext_lazy("%(who)s wants to hear from this person again"), "undo"),
+}
+
+
+def _snoozed(extra: Mapping[str, Any], who: str) -> Line:
+    until = parse_datetime(str(extra.get("until", "")))
+    told = {"who": who, "moment": moment_label(until, at=now()) if until else "?"}
+    return Line(gettext("%(who)s put this away until %(moment)s") % told, "moon")
+
+
+def _woke(extra: Mapping[str, Any], _who: str) -> Line:
+    if extra.get("by") == "reply":
+        return Line(gettext("Back because the customer wrote"), "moon")
+    return Line(gettext("Back: the time to look again has come"), "moon")
+
+
+def _priority(extra: Mapping[str, Any], who: str) -> Line:
+    to = extra.get("to")
+    if not to:
+        return Line(gettext("%(who)s removed the priority") % {"who": who}, "flag")
+    label = Priority(to).label if to in Priority.values else to
+    told = {"who": who, "priority": label}
+    return Line(gettext("%(who)s set the priority to %(priority)s") % told, "flag")
+
+
+def _tagged(extra: Mapping[str, Any], who: str) -> Line:
+    added = ", ".join(map(str, extra.get("added") or ()))
+    removed = ", ".join(map(str, extra.get("removed") or ()))
+    told = {"who": who, "added": added, "removed": removed}
+    if added and removed:
+        sentence = gettext("%(who)s added %(added)s and removed %(removed)s")
+    elif added:
+        sentence = gettext("%(who)s added %(added)s")
+    else:
+        sentence = gettext("%(who)s removed %(removed)s")
+    return Line(sentence % told, "tag")
+
+
+def _team(extra: Mapping[str, Any], who: str) -> Line:
+    told = {"who": who, "team": extra.get("to")}
+    if not extra.get("to"):
+        return Line(gettext("%(who)s took this out of its team") % told, "user-plus")
+    return Line(gettext("%(who)s gave this to the team %(team)s") % told, "user-plus")
+
+
+_CHANGES: Mapping[str, Callable[[Mapping[str, Any], str], Line]] = {
+    "snoozed": _snoozed,
+    "woke": _woke,
+    "priority": _priority,
+    "tagged": _tagged,
+    "team": _team,
+}
 
 
 def _assignment(message: Message, who: str) -> str:

@@ -35,6 +35,7 @@ from inbox.models import (
     ChannelIdentity,
     Contact,
     Conversation,
+    Draft,
     Erasure,
     Fetch,
     Message,
@@ -263,6 +264,9 @@ def told(
     attachment = Attachment.objects.get(message__external_id="m-4")
     attachment.file.save(f"attachments/{CANARY}.pdf", ContentFile(CANARY.encode()))
     add_note(conversation=conversation, author=agent, content=f"Told me {CANARY}")
+    Draft.objects.create(
+        agent=agent, conversation=conversation, mode="reply", content=CANARY
+    )
     ours, *_ = queue_reply(
         conversation=conversation,
         source=Source.AGENT,

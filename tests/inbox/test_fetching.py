@@ -11,15 +11,19 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from inbox.channels import Details, ErrorClass, HistoryPage, Profile, SendError
+from inbox.conversations import add_note
 from inbox.events import Event, EventName, emitted
 from inbox.fetching import MAX_ATTEMPTS, fetch_due, refresh_profiles
 from inbox.inbound import Arrival, InboundMessage, receive
 from inbox.models import (
+    Agent,
     Channel,
     ChannelIdentity,
     Contact,
     Conversation,
+    Draft,
     Fetch,
+    Mention,
     Message,
     Status,
 )
@@ -443,6 +447,26 @@ def test_an_author_we_know_gets_the_comment_into_their_conversation(
     assert not Conversation.objects.filter(pk=placeholder.pk).exists()
     assert not ChannelIdentity.objects.filter(external_id="comment:c-1").exists()
     assert list(Contact.objects.all()) == [known.identity.contact]
+
+
+def test_what_an_agent_has_begun_to_write_goes_along(
+    channel: Channel, fake_adapter: FakeAdapter, agent: Agent
+) -> None:
+    known = make_conversation(channel, name="Ana", person_id="person-9")
+    message = comment(channel, "comment:c-1", content="price?")
+    for conversation, content in ((known, "Dear Ana"), (message.conversation, "40.")):
+        Draft.objects.create(
+            agent=agent, conversation=conversation, mode="reply", content=content
+        )
+    note = add_note(conversation=message.conversation, author=agent, content="Hm.")
+    Mention.objects.create(agent=agent, note=note, conversation=message.conversation)
+    fake_adapter.details["c-1"] = Details(author=("person-9", "ana", "Ana"))
+    ask(channel, Fetch.Kind.DETAILS, message.pk)
+
+    fetch_due()
+
+    assert Draft.objects.get(conversation=known).content == "Dear Ana\n40."
+    assert Mention.objects.get().conversation == known
 
 
 def test_it_opens_a_conversation_that_was_closed(

@@ -17,7 +17,7 @@ from channels_meta.sandbox import customers
 from channels_meta.sandbox.clock import shift_conversation
 from channels_meta.sandbox.models import SandboxPerson
 from inbox.channels import ErrorClass, SendError, WindowKind
-from inbox.conversations import add_note, close_conversation
+from inbox.conversations import add_note
 from inbox.delivery import deliver_next
 from inbox.models import (
     Agent,
@@ -29,6 +29,7 @@ from inbox.models import (
     Source,
 )
 from inbox.outbound import queue_reply
+from inbox.triage import close_conversation
 from tests.channels_meta.sandbox.conftest import first_person, send, wrote
 
 pytestmark = pytest.mark.django_db(transaction=True)

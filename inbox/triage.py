@@ -1,0 +1,254 @@
+"""What is done with a conversation besides answering it: assign, snooze, tag, prioritise, close."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import shared_task
+from django.db import transaction
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from inbox.conversations import lock, record, refresh
+from inbox.errors import ContentInvalid, StateForbids
+from inbox.models import Agent, Conversation, Message, Priority, Tag, Team
+
+MAX_SNOOZE = timedelta(days=366)
+MAX_TAGS = 30
+# Conversations that one run of the sweeper wakes.
+WAKE_ROWS = 200
+
+CLOSED, OPEN, SNOOZED = (
+    Conversation.Status.CLOSED,
+    Conversation.Status.OPEN,
+    Conversation.Status.SNOOZED,
+)
+
+
+# --- who answers ---------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def assign_conversation(
+    *, conversation: Conversation, assignee: Agent | None, by: Agent | None
+) -> None:
+    """Give a conversation to an agent, or back to everybody.
+
+    Raises ContentInvalid for somebody who cannot answer it.
+    """
+    current = lock(conversation)
+    if current.assignee_id == (assignee and assignee.pk):
+        return
+    if assignee and not (
+        assignee.is_active and assignee.has_perm("inbox.view_conversation")
+    ):
+        raise ContentInvalid(
+            _("%(name)s cannot see the inbox.") % {"name": assignee.name}, param="to"
+        )
+    current.assignee = assignee
+    current.save(update_fields=["assignee"])
+    record(
+        current,
+        by,
+        "assigned",
+        to=assignee.name if assignee else "",
+        to_id=assignee.pk if assignee else None,
+    )
+
+
+@transaction.atomic
+def assign_team(
+    *, conversation: Conversation, team: Team | None, by: Agent | None
+) -> None:
+    """Put a conversation into a team's queue, or into nobody's."""
+    current = lock(conversation)
+    if current.team_id == (team and team.pk):
+        return
+    current.team = team
+    current.save(update_fields=["team"])
+    record(current, by, "team", to=team.name if team else "")
+
+
+# --- done, open, later ---------------------------------------------------------------------------
+
+
+@transaction.atomic
+def close_conversation(*, conversation: Conversation, by: Agent | None) -> None:
+    """Call it done. A new message brings it back."""
+    current = lock(conversation)
+    if current.status == CLOSED:
+        return
+    was = _as_it_is(current)
+    current.status = CLOSED
+    current.closed_at = now()
+    current.snoozed_until = None
+    current.waiting_since = None
+    current.unread = 0
+    current.save(
+        update_fields=[
+            "status",
+            "closed_at",
+            "snoozed_until",
+            "waiting_since",
+            "unread",
+        ]
+    )
+    record(current, by, "closed", kept=was)
+
+
+@transaction.atomic
+def reopen_conversation(*, conversation: Conversation, by: Agent | None) -> None:
+    """Open a closed or snoozed conversation again. What was waiting when it was closed waits
+    again, unless something happened since.
+
+    Raises StateForbids if the person has another one open: one at a time.
+    """
+    current = lock(conversation)
+    if current.status == OPEN:
+        return
+    _check_sole(current)
+    fields = ["status", "closed_at", "snoozed_until"]
+    if was := _kept_by_closing(current):
+        current.waiting_since = parse_datetime(was["waiting_since"] or "")
+        current.unread = was["unread"]
+        fields += ["waiting_since", "unread"]
+    current.status = OPEN
+    current.closed_at = current.snoozed_until = None
+    current.save(update_fields=fields)
+    record(current, by, "reopened")
+
+
+def _as_it_is(conversation: Conversation) -> dict[str, Any]:
+    since = conversation.waiting_since
+    return {
+        "waiting_since": since.isoformat() if since else None,
+        "unread": conversation.unread,
+    }
+
+
+def _kept_by_closing(conversation: Conversation) -> dict[str, Any] | None:
+    """What closing put aside; None if that is not the last thing that happened."""
+    last: Message | None = conversation.messages.order_by("-sent_at", "-id").first()
+    if last is None or last.extra.get("event") != "closed":
+        return None
+    kept: dict[str, Any] | None = last.extra.get("kept")
+    return kept
+
+
+def _check_sole(conversation: Conversation) -> None:
+    others = Conversation.objects.filter(identity_id=conversation.identity_id)
+    if others.exclude(pk=conversation.pk).exclude(status=CLOSED).exists():
+        raise StateForbids(
+            _("This person has a newer conversation that is open. Answer there.")
+        )
+
+
+@transaction.atomic
+def snooze_conversation(
+    *, conversation: Conversation, until: datetime, by: Agent | None
+) -> None:
+    """Put it away until a moment, or until the person writes: whichever comes first.
+
+    Raises ContentInvalid for a moment that is past or too far away, StateForbids if the person
+    has another one open.
+    """
+    current = lock(conversation)
+    moment = now()
+    if until <= moment:
+        raise ContentInvalid(
+            _("That moment has passed. Choose a later one."), param="until"
+        )
+    if until > moment + MAX_SNOOZE:
+        raise ContentInvalid(
+            _("Nothing can be snoozed for more than a year."), param="until"
+        )
+    _check_sole(current)
+    current.status = SNOOZED
+    current.closed_at = None
+    current.snoozed_until = until
+    current.save(update_fields=["status", "closed_at", "snoozed_until"])
+    record(current, by, "snoozed", until=until.isoformat())
+
+
+@shared_task(name="inbox.triage.wake_due")
+def wake_due() -> None:
+    """Bring back what was snoozed until now."""
+    with transaction.atomic():
+        due = (
+            Conversation.objects.select_for_update(skip_locked=True)
+            .filter(status=SNOOZED, snoozed_until__lte=now())
+            .order_by("snoozed_until")[:WAKE_ROWS]
+        )
+        for conversation in sorted(due, key=lambda one: one.pk):
+            conversation.status = OPEN
+            conversation.snoozed_until = None
+            conversation.save(update_fields=["status", "snoozed_until"])
+            record(conversation, None, "woke")
+
+
+# --- what it is ----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def set_priority(
+    *, conversation: Conversation, priority: Priority, by: Agent | None
+) -> None:
+    current = lock(conversation)
+    if current.priority == priority:
+        return
+    current.priority = priority
+    current.save(update_fields=["priority"])
+    record(current, by, "priority", to=int(priority))
+
+
+@transaction.atomic
+def change_tags(
+    *,
+    conversation: Conversation,
+    add: Collection[Tag] = (),
+    remove: Collection[Tag] = (),
+    by: Agent | None,
+) -> None:
+    """Raises ContentInvalid where there would be too many."""
+    current = lock(conversation)
+    gone = {tag.pk for tag in remove}
+    tags = [pk for pk in current.tags if pk not in gone]
+    fresh = [tag for tag in add if tag.pk not in tags and tag.pk not in gone]
+    tags += [tag.pk for tag in fresh]
+    lost = [tag for tag in remove if tag.pk in current.tags]
+    if not fresh and not lost:
+        return
+    if len(tags) > MAX_TAGS:
+        raise ContentInvalid(
+            _("A conversation has at most %(limit)d tags.") % {"limit": MAX_TAGS},
+            param="tags",
+        )
+    current.tags = tags
+    current.save(update_fields=["tags"])
+    record(
+        current,
+        by,
+        "tagged",
+        added=[tag.name for tag in fresh],
+        removed=[tag.name for tag in lost],
+    )
+
+
+# --- read ----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def mark_read(*, conversation: Conversation) -> None:
+    """Nothing in it is new to us any more."""
+    if Conversation.objects.filter(pk=conversation.pk, unread__gt=0).update(unread=0):
+        refresh([conversation.pk])
+
+
+@transaction.atomic
+def mark_unread(*, conversation: Conversation) -> None:
+    """Show it as new again, for whoever looks next."""
+    if Conversation.objects.filter(pk=conversation.pk, unread=0).update(unread=1):
+        refresh([conversation.pk])
