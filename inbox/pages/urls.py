@@ -7,6 +7,7 @@ from inbox.pages import (
     downloads,
     history,
     messages,
+    triage,
 )
 
 app_name = "inbox"
@@ -17,9 +18,16 @@ urlpatterns: list[URLPattern] = [
     path("c/<int:pk>/messages/", messages.messages, name="messages"),
     path("c/<int:pk>/notes/", messages.note, name="note"),
     path("c/<int:pk>/composer/", conversations.show_composer, name="composer"),
-    path("c/<int:pk>/assign/", conversations.assign, name="assign"),
-    path("c/<int:pk>/close/", conversations.close, name="close"),
-    path("c/<int:pk>/reopen/", conversations.reopen, name="reopen"),
+    path("c/<int:pk>/assign/", triage.assign, name="assign"),
+    path("c/<int:pk>/close/", triage.close, name="close"),
+    path("c/<int:pk>/reopen/", triage.reopen, name="reopen"),
+    path("c/<int:pk>/snooze/", triage.snooze, name="snooze"),
+    path("c/<int:pk>/tags/", triage.tags, name="tags"),
+    path("c/<int:pk>/priority/", triage.priority, name="priority"),
+    path("c/<int:pk>/unread/", triage.unread, name="unread"),
+    path("c/<int:pk>/block/", triage.block, name="block"),
+    path("c/<int:pk>/unblock/", triage.unblock, name="unblock"),
+    path("c/<int:pk>/more/", triage.more, name="more"),
     path("c/<int:pk>/read/", conversations.read, name="read"),
     path("c/<int:pk>/typing/", actions.typing, name="typing"),
     path("c/<int:pk>/take-over/", actions.take, name="take_over"),

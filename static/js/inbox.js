@@ -3,10 +3,12 @@
 import { startActs } from "./acts.js";
 import { hideBanner, replaceSlot, showBanner } from "./banner.js";
 import { startClock } from "./clock.js";
+import { startCommands } from "./commands.js";
 import { refreshComposer, startComposer } from "./compose.js";
 import { ask, copy, parse } from "./fragments.js";
 import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
+import { startMenus } from "./menus.js";
 import { allRows, catchUpRows, currentRow, markCurrent, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 
@@ -58,7 +60,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.elt.matches("#thread-head form")) {
+  if (event.detail.elt.matches("#thread-head form, #menu form")) {
     nextRow = currentRow()?.nextElementSibling ?? currentRow()?.previousElementSibling ?? null;
   }
 });
@@ -114,4 +116,6 @@ startThread();
 startActs();
 startRows();
 startComposer();
+startMenus();
+startCommands();
 startKeys();

@@ -434,7 +434,7 @@ def test_the_whole_work_is_done_by_keys(
     expect(page.locator("#composer")).to_have_class(re.compile("dx-comp-note"))
     page.keyboard.press("Escape")
     page.keyboard.press("i")
-    expect(page.locator("#thread-head")).to_contain_text("Yours")
+    expect(page.locator("#thread-head")).to_contain_text("Assigned to Nadia")
     page.keyboard.press("e")
     expect(page.locator("#toasts")).to_contain_text("Marked as done.")
     expect(page.locator(f"#row-{salma.pk}")).to_have_count(0)

@@ -99,7 +99,7 @@ def test_pages_are_read_not_posted_to(
     assert agent_client.post(path.format(pk=conversation.pk)).status_code == 405
 
 
-@pytest.mark.parametrize("act", ["assign", "close", "reopen", "read", "notes"])
+@pytest.mark.parametrize("act", ["close", "reopen", "read", "notes", "unread", "block"])
 def test_acts_are_posted_not_read(
     agent_client: Client, conversation: Conversation, act: str
 ) -> None:
