@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -33,43 +34,41 @@ STORIES = Q(
 NOTHING = Q(pk=-1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Desk:
-    """What one agent chooses from, loaded once for a page."""
+    """What one agent chooses from, each loaded when it is asked for: a part of a page needs little."""
 
     agent: Agent
-    channels: list[Channel]
-    tags: list[Tag]
-    teams: list[Team]
-    agents: list[Agent]
-    saved: list[SavedView]
     at: datetime
+
+    @cached_property
+    def channels(self) -> list[Channel]:
+        return list(Channel.objects.order_by("name", "pk"))
+
+    @cached_property
+    def tags(self) -> list[Tag]:
+        return list(Tag.objects.order_by("name"))
+
+    @cached_property
+    def teams(self) -> list[Team]:
+        return list(Team.objects.order_by("name")[:MAX_CHOICES])
+
+    @cached_property
+    def agents(self) -> list[Agent]:
+        active = Agent.objects.filter(is_active=True)
+        return list(
+            active.order_by("first_name", "last_name", "username")[:MAX_CHOICES]
+        )
+
+    @cached_property
+    def saved(self) -> list[SavedView]:
+        views = SavedView.objects.filter(Q(owner=self.agent) | Q(is_shared=True))
+        return list(views.select_related("owner").order_by("name", "pk")[:MAX_SAVED])
 
     @property
     def kinds(self) -> dict[str, str]:
         found = {one.kind: str(one.adapter.label) for one in self.channels}
         return found | {"comment": _("Comments"), "story": _("Stories")}
-
-
-def load_desk(agent: Agent, at: datetime) -> Desk:
-    mine_or_shared = Q(owner=agent) | Q(is_shared=True)
-    return Desk(
-        agent=agent,
-        channels=list(Channel.objects.order_by("name", "pk")),
-        tags=list(Tag.objects.order_by("name")),
-        teams=list(Team.objects.order_by("name")[:MAX_CHOICES]),
-        agents=list(
-            Agent.objects.filter(is_active=True).order_by(
-                "first_name", "last_name", "username"
-            )[:MAX_CHOICES]
-        ),
-        saved=list(
-            SavedView.objects.filter(mine_or_shared)
-            .select_related("owner")
-            .order_by("name", "pk")[:MAX_SAVED]
-        ),
-        at=at,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +157,14 @@ def _condition(name: str, value: str, desk: Desk) -> Q:
     if name == "priority":
         known = value in {str(one) for one in Priority.values}
         return Q(priority=int(value)) if known else NOTHING
-    rows: dict[str, Iterable[Channel | Tag | Team | Agent]] = {
-        "channel": desk.channels,
-        "assignee": desk.agents,
-        "team": desk.teams,
-        "tag": desk.tags,
+    names = {
+        "channel": "channels",
+        "assignee": "agents",
+        "team": "teams",
+        "tag": "tags",
     }
-    found = [one.pk for one in rows.get(name, ()) if str(one.pk) == value]
+    rows = getattr(desk, names[name]) if name in names else ()
+    found = [one.pk for one in rows if str(one.pk) == value]
     if not found:
         return NOTHING
     return holds_tag(found[0]) if name == "tag" else Q((name, found[0]))

@@ -24,13 +24,12 @@ from inbox.models import (
 from inbox.pages import searching
 from inbox.pages.clock import full_moment, row_time
 from inbox.pages.cursors import Keyset
-from inbox.pages.filters import NO_FILTERS, Desk, Field, Filters, load_desk
+from inbox.pages.filters import NO_FILTERS, Desk, Field, Filters
 from inbox.pages.marking import excerpt, matches
 from inbox.pages.queues import (
     Queue,
     Queues,
     SavedQueue,
-    queues_of,
 )
 from inbox.pages.rows import (
     NO_MARKS,
@@ -256,8 +255,8 @@ def read_listing(
     show: its segment; what the URL says if None.
     """
     agent: Agent = request.user  # type: ignore[assignment]  # behind agent_page
-    desk = load_desk(agent, now())
-    queues = queues_of(desk)
+    desk = Desk(agent, now())
+    queues = Queues(desk)
     search = searching.read_search(request.GET.get("q", ""))
     queue = queues.find(slug).showing(
         request.GET.get("show", "") if show is None else show, is_search=bool(search)

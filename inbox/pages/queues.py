@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
-from inbox.models import Agent, Conversation, Mention, SavedView
+from inbox.models import Agent, Channel, Conversation, Mention, SavedView
 from inbox.pages.clock import CLOSING_SOON
 from inbox.pages.filters import (
     COMMENTS,
@@ -24,7 +25,6 @@ from inbox.pages.filters import (
     Desk,
     Filters,
     holds_tag,
-    load_desk,
 )
 from inbox.pages.sorts import SORTS, Sort
 
@@ -126,18 +126,58 @@ class SavedQueue:
     icon: str = "flag"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Queues:
-    """All that one agent may choose from."""
+    """All that one agent may choose from, each kind when it is asked for."""
 
-    main: tuple[Queue, ...]
-    channels: tuple[Queue, ...]
-    teams: tuple[Queue, ...]
-    tags: tuple[Queue, ...]
-    saved: tuple[SavedQueue, ...] = ()
+    desk: Desk
+
+    @cached_property
+    def main(self) -> tuple[Queue, ...]:
+        return _main_queues(self.desk)
+
+    @cached_property
+    def channels(self) -> tuple[Queue, ...]:
+        if not self.desk.channels:
+            return ()
+        return (
+            *(_channel_queue(channel) for channel in self.desk.channels),
+            Queue("comments", _("Comments"), OPEN & COMMENTS, "comment", "comment"),
+            Queue("stories", _("Stories"), OPEN & STORIES, "story", "story"),
+        )
+
+    @cached_property
+    def teams(self) -> tuple[Queue, ...]:
+        return tuple(
+            Queue(
+                f"team-{team.pk}", team.name, Q(team=team), "users", has_segments=True
+            )
+            for team in self.desk.teams[:MAX_TEAMS]
+        )
+
+    @cached_property
+    def tags(self) -> tuple[Queue, ...]:
+        return tuple(
+            Queue(
+                f"tag-{tag.pk}",
+                tag.name,
+                holds_tag(tag.pk),
+                dot=tag.colour,
+                has_segments=True,
+            )
+            for tag in self.desk.tags[:MAX_TAGS]
+        )
+
+    @cached_property
+    def saved(self) -> tuple[SavedQueue, ...]:
+        found = (_saved_queue(view, self) for view in self.desk.saved)
+        return tuple(one for one in found if one is not None)
 
     def __iter__(self) -> Iterator[Queue]:
-        return iter((*self.main, *self.channels, *self.teams, *self.tags))
+        yield from self.main
+        yield from self.channels
+        yield from self.teams
+        yield from self.tags
 
     def find(self, slug: str) -> Queue:
         """Raises Http404 for a view that is not there."""
@@ -147,45 +187,15 @@ class Queues:
         raise Http404
 
 
-def queues_of(desk: Desk) -> Queues:
-    queues = Queues(
-        main=_main_queues(desk),
-        channels=(
-            *(
-                Queue(
-                    f"channel-{channel.pk}",
-                    channel.name,
-                    Q(channel=channel),
-                    channel.adapter.icon,
-                    channel.adapter.css,
-                    has_segments=True,
-                )
-                for channel in desk.channels
-            ),
-            Queue("comments", _("Comments"), OPEN & COMMENTS, "comment", "comment"),
-            Queue("stories", _("Stories"), OPEN & STORIES, "story", "story"),
-        )
-        if desk.channels
-        else (),
-        teams=tuple(
-            Queue(
-                f"team-{team.pk}", team.name, Q(team=team), "users", has_segments=True
-            )
-            for team in desk.teams[:MAX_TEAMS]
-        ),
-        tags=tuple(
-            Queue(
-                f"tag-{tag.pk}",
-                tag.name,
-                holds_tag(tag.pk),
-                dot=tag.colour,
-                has_segments=True,
-            )
-            for tag in desk.tags[:MAX_TAGS]
-        ),
+def _channel_queue(channel: Channel) -> Queue:
+    return Queue(
+        f"channel-{channel.pk}",
+        channel.name,
+        Q(channel=channel),
+        channel.adapter.icon,
+        channel.adapter.css,
+        has_segments=True,
     )
-    saved = (_saved_queue(view, queues, desk) for view in desk.saved)
-    return replace(queues, saved=tuple(one for one in saved if one is not None))
 
 
 def _main_queues(desk: Desk) -> tuple[Queue, ...]:
@@ -241,14 +251,16 @@ def _main_queues(desk: Desk) -> tuple[Queue, ...]:
 
 
 def saved_url(parameters: Mapping[str, str]) -> str:
-    rest = {name: value for name, value in parameters.items() if name != "view"}
+    """In the order in which a list writes its address: the database keeps none."""
+    names = ("show", "q", "sort", *Filters.__slots__)
+    rest = {name: parameters[name] for name in names if name in parameters}
     query = f"?{urlencode(rest)}" if rest else ""
     return reverse("inbox:list", args=[parameters["view"]]) + query
 
 
-def _saved_queue(view: SavedView, queues: Queues, desk: Desk) -> SavedQueue | None:
+def _saved_queue(view: SavedView, queues: Queues) -> SavedQueue | None:
     """None where the view it was made from is gone: the channel, the tag, the team."""
-    search = view.parameters.get("q", "")
+    desk, search = queues.desk, view.parameters.get("q", "")
     try:
         queue = queues.find(view.parameters.get("view", "")).showing(
             view.parameters.get("show", ""), is_search=bool(search)
@@ -273,10 +285,6 @@ def _saved_queue(view: SavedView, queues: Queues, desk: Desk) -> SavedQueue | No
     )
 
 
-def load_queues(agent: Agent) -> Queues:
-    return queues_of(load_desk(agent, now()))
-
-
 def count_queues(agent: Agent, queues: Queues | None = None) -> dict[str, int]:
     """How many each queue holds, at most MOST_COUNTED + 1; "unread" counts what waits to be read.
 
@@ -285,7 +293,7 @@ def count_queues(agent: Agent, queues: Queues | None = None) -> dict[str, int]:
     key = _cache_key(agent)
     counts: dict[str, int] | None = cache.get(key)
     if counts is None:
-        counts = _count(agent, queues or load_queues(agent))
+        counts = _count(agent, queues or Queues(Desk(agent, now())))
         cache.set(key, counts, COUNTS_KEPT_SECONDS)
     return counts
 
