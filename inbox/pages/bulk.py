@@ -34,9 +34,9 @@ MOST_NAMED = 3
 @require_POST
 @may_change
 def change_many(request: AgentRequest) -> HttpResponse:
-    """`act` (a word, perhaps with a value: `assign:12`) on each `id` that was selected."""
+    """`act` (a word, perhaps with a value: `assign:12`) on each `conversation` that was selected."""
     act, words = _read_act(request)
-    ids = [int(one) for one in request.POST.getlist("id") if one.isdecimal()]
+    ids = [int(one) for one in request.POST.getlist("conversation") if one.isdecimal()]
     if len(ids) > MAX_CONVERSATIONS:
         raise BadRequest("too many conversations")
     outcome = bulk.do_to_all(_visible(request, ids), act, by=request.user)

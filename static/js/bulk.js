@@ -81,7 +81,7 @@ export function startBulk() {
     if (document.getElementById("inbox").dataset.shortcuts === "off") return;
     if (event.target.matches(FIELDS) || !form()) return;
     if (isX(event)) byKey(event);
-    else if (event.key === "Escape" && picked().length) clear();
+    else if (event.key === "Escape" && !document.querySelector(":popover-open")) clear();
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.elt.id !== "bulk" || !event.detail.successful) return;

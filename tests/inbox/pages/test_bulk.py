@@ -56,7 +56,7 @@ def state() -> list[dict[str, Any]]:
 
 def act(client: Client, name: str, conversations: list[Conversation]) -> Any:
     ids = [one.pk for one in conversations]
-    return client.post("/inbox/bulk/?view=all", {"act": name, "id": ids})
+    return client.post("/inbox/bulk/?view=all", {"act": name, "conversation": ids})
 
 
 def undo(client: Client, response: Any) -> Any:
@@ -176,7 +176,9 @@ def test_an_act_that_is_none_changes_nothing(
 def test_more_than_a_hundred_at_once_are_refused(
     htmx: Client, conversation: Conversation
 ) -> None:
-    response = htmx.post("/inbox/bulk/", {"act": "done", "id": list(range(1, 102))})
+    response = htmx.post(
+        "/inbox/bulk/", {"act": "done", "conversation": list(range(1, 102))}
+    )
 
     assert response.status_code == 400
 
@@ -185,7 +187,7 @@ def test_what_is_not_there_is_left_out(
     htmx: Client, conversation: Conversation
 ) -> None:
     response = htmx.post(
-        "/inbox/bulk/", {"act": "done", "id": [conversation.pk, 999, "x"]}
+        "/inbox/bulk/", {"act": "done", "conversation": [conversation.pk, 999, "x"]}
     )
 
     assertContains(response, "1 marked as done.")
@@ -211,7 +213,7 @@ def test_without_script_the_form_leads_back_to_the_list(
 
     response = agent_client.post(
         "/inbox/bulk/?view=all&unread=1",
-        {"act": "done", "id": [conversation.pk]},
+        {"act": "done", "conversation": [conversation.pk]},
         follow=True,
     )
 
