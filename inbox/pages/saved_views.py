@@ -13,7 +13,7 @@ from inbox.models import SavedView
 from inbox.pages.conversations import listing_of
 from inbox.pages.filters import MAX_SAVED
 from inbox.pages.http import AgentRequest, agent_page, is_fragment, render_fragments
-from inbox.pages.queues import saved_url
+from inbox.pages.queues import forget_counts, saved_url
 
 
 class SavedViewForm(forms.ModelForm[SavedView]):
@@ -84,6 +84,7 @@ def _save(request: AgentRequest, view: SavedView, words: str) -> HttpResponse:
 def _go(request: AgentRequest, url: str, words: str) -> HttpResponse:
     """The list again, with the views beside it as they are now."""
     messages.success(request, words)
+    forget_counts(request.user)
     if not is_fragment(request):
         return redirect(url)
     return HttpResponse(headers={"HX-Redirect": url})
