@@ -253,7 +253,7 @@ def mark_read(*, conversation: Conversation) -> None:
 
 
 @transaction.atomic
-def mark_unread(*, conversation: Conversation) -> None:
-    """Show it as new again, for whoever looks next."""
-    if Conversation.objects.filter(pk=conversation.pk, unread=0).update(unread=1):
+def mark_unread(*, conversation: Conversation, count: int = 1) -> None:
+    """Show it as new again, for whoever looks next. count: how many messages are."""
+    if Conversation.objects.filter(pk=conversation.pk, unread=0).update(unread=count):
         refresh([conversation.pk])

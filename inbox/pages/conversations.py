@@ -22,6 +22,7 @@ from inbox.models import Channel, Conversation
 from inbox.pages import thread
 from inbox.pages.acts import REACTIONS
 from inbox.pages.banners import channel_banner
+from inbox.pages.bulk_choices import bulk_choices
 from inbox.pages.clock import span_formats
 from inbox.pages.composer import Composer, build_composer, read_choice
 from inbox.pages.contacts import build_panel
@@ -32,7 +33,14 @@ from inbox.pages.http import (
     render_fragments,
     render_page,
 )
-from inbox.pages.listing import Listing, read_listing, row_of, rows_by_ids, with_rows
+from inbox.pages.listing import (
+    Listing,
+    hits_by_ids,
+    read_listing,
+    row_of,
+    rows_by_ids,
+    with_rows,
+)
 from inbox.pages.queues import count_queues, forget_counts
 from inbox.triage import mark_read
 
@@ -41,10 +49,11 @@ DEFAULT_VIEW = "mine"
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """What a toast's button posts: where, and with which fields."""
+    """What a toast's button posts: where, and with which fields. is_bulk: it is about many."""
 
     url: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    is_bulk: bool = False
 
 
 may_change = permission_required("inbox.change_conversation", raise_exception=True)
@@ -82,16 +91,22 @@ def home(request: AgentRequest) -> HttpResponse:
 @require_GET
 def list_conversations(request: AgentRequest, view: str) -> HttpResponse:
     """A view of the list; with a cursor and htmx, only its next rows."""
-    cursor = request.GET.get("cursor", "")
-    listing = with_rows(read_listing(request, view), request.user, cursor=cursor)
-    if cursor and is_fragment(request):
-        return render_fragments(request, ["inbox/_rows.html"], {"listing": listing})
-    return render_page(
+    cursor, said = request.GET.get("cursor", ""), request.GET.get("said", "")
+    listing = read_listing(request, view)
+    listing = with_rows(listing, request.user, cursor=cursor, said=said)
+    if (cursor or said) and is_fragment(request):
+        context = {"listing": listing, "is_more": True, "is_said": bool(said)}
+        return render_fragments(request, ["inbox/_rows.html"], context)
+    response = render_page(
         request,
         "inbox/page.html",
         _page_context(request, listing),
         fragments=["inbox/_list.html", "inbox/_views_oob.html"],
     )
+    if is_fragment(request):
+        # A form asks with every field it has; the address says only what is on.
+        response["HX-Push-Url"] = listing.url
+    return response
 
 
 @agent_page
@@ -168,6 +183,8 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "reactions": REACTIONS,
         "live_position": "" if is_fragment(request) else live.position(),
         "at": now(),
+        "next_queue": listing.next_queue(counts),
+        "bulk": bulk_choices(listing),
     }
 
 
@@ -179,13 +196,16 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
 def refresh_rows(request: AgentRequest, view: str) -> HttpResponse:
     """Those of the asked-for rows that the view still holds; the page removes the others."""
     listing = read_listing(request, view)
-    ids = [
-        int(part) for part in request.GET.get("ids", "").split(",") if part.isdecimal()
-    ]
-    rows = rows_by_ids(listing, request.user, ids)
+    rows = rows_by_ids(listing, request.user, _ids(request.GET.get("ids", "")))
+    if hits := _ids(request.GET.get("hits", "")):
+        rows += hits_by_ids(listing, request.user, hits)
     return render_fragments(
         request, ["inbox/_some_rows.html"], {"listing": listing, "rows": rows}
     )
+
+
+def _ids(text: str) -> list[int]:
+    return [int(part) for part in text.split(",") if part.isdecimal()]
 
 
 @agent_page

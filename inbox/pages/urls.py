@@ -2,11 +2,13 @@ from django.urls import URLPattern, path
 
 from inbox.pages import (
     actions,
+    bulk,
     comments,
     conversations,
     downloads,
     history,
     messages,
+    saved_views,
     triage,
 )
 
@@ -41,6 +43,11 @@ urlpatterns: list[URLPattern] = [
     path("thumbnails/<int:pk>", downloads.show_thumbnail, name="thumbnail"),
     path("avatars/<int:pk>", downloads.show_avatar, name="avatar"),
     path("channels/<int:pk>/import/", history.import_progress, name="import_progress"),
+    path("bulk/", bulk.change_many, name="bulk"),
+    path("bulk/undo/", bulk.undo, name="bulk_undo"),
+    path("views/", saved_views.create, name="save_view"),
+    path("views/<int:pk>/", saved_views.change, name="change_view"),
+    path("views/<int:pk>/delete/", saved_views.delete, name="delete_view"),
     path("<slug:view>/", conversations.list_conversations, name="list"),
     path("<slug:view>/rows/", conversations.refresh_rows, name="rows"),
     path(

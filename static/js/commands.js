@@ -7,9 +7,13 @@ const folded = (text) => text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, 
 
 /** All that can be done now. In [data-commands] stand actions that have no button on the page. */
 export function offered() {
-  return [...document.querySelectorAll("[data-command]")].filter(
-    (element) => !element.disabled && (element.closest("[data-commands]") || element.getClientRects().length),
-  );
+  const byName = new Map();
+  for (const element of document.querySelectorAll("[data-command]")) {
+    const isThere = element.getClientRects().length || element.closest("[data-commands], .dx-views");
+    const name = element.dataset.command;
+    if (!element.disabled && isThere && !byName.has(name)) byName.set(name, element);
+  }
+  return [...byName.values()];
 }
 
 export function commandOf(key) {

@@ -1,6 +1,7 @@
 // The inbox page: what the stream, the clock and htmx tell goes to whom it concerns.
 
 import { startActs } from "./acts.js";
+import { startBulk } from "./bulk.js";
 import { hideBanner, replaceSlot, showBanner } from "./banner.js";
 import { startClock } from "./clock.js";
 import { startCommands } from "./commands.js";
@@ -9,7 +10,7 @@ import { ask, copy, parse } from "./fragments.js";
 import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { startMenus } from "./menus.js";
-import { allRows, catchUpRows, currentRow, markCurrent, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
+import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 
 const TOAST_MS = 6000;
@@ -61,7 +62,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.matches("#thread-head form, #menu form")) {
-    nextRow = currentRow()?.nextElementSibling ?? currentRow()?.previousElementSibling ?? null;
+    nextRow = currentRow() && neighbourOf(currentRow());
   }
 });
 document.addEventListener("dexra:thread", () => {
@@ -115,6 +116,7 @@ function dismissLater(toast) {
 startThread();
 startActs();
 startRows();
+startBulk();
 startComposer();
 startMenus();
 startCommands();

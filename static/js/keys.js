@@ -6,12 +6,11 @@ import { commandOf } from "./commands.js";
 import { allRows, currentRow } from "./rows.js";
 
 const FIELDS = "input, textarea, select, [contenteditable]";
-// After G: the views by their letter.
-const GO = { m: "mine", u: "unassigned", a: "all", s: "snoozed" };
-const GO_MS = 1500;
+// How long the first key of two is remembered.
+const SEQUENCE_MS = 1500;
 
 const root = document.getElementById("inbox");
-let goUntil = 0;
+let first = { key: "", until: 0 };
 
 const isInList = (event) => Boolean(event.target.closest("#rows"));
 
@@ -47,12 +46,12 @@ function escape(event) {
 /** Whether the key meant something here. */
 function act(event) {
   const key = keyOf(event);
-  if (event.timeStamp < goUntil && GO[key]) {
-    goUntil = 0;
-    document.querySelector(`.dx-view[data-view="${GO[key]}"]`)?.click();
+  const second = event.timeStamp < first.until && commandOf(`${first.key} ${key}`);
+  first = second ? { key: "", until: 0 } : { key, until: event.timeStamp + SEQUENCE_MS };
+  if (second) {
+    second.click();
     return true;
   }
-  goUntil = key === "g" ? event.timeStamp + GO_MS : 0;
   if (key === "/") document.getElementById("search")?.focus();
   else if (key === "arrowdown" && isInList(event)) step(1);
   else if (key === "arrowup" && isInList(event)) step(-1);
@@ -73,7 +72,7 @@ export function startKeys() {
     if (event.defaultPrevented || event.isComposing) return;
     if (event.key === "Escape") escape(event);
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS)) return;
-    if (root.dataset.keys === "off" || document.querySelector("dialog[open]")) return;
+    if (root.dataset.shortcuts === "off" || document.querySelector("dialog[open]")) return;
     if (act(event)) event.preventDefault();
   });
   // A row opened by Enter is opened to be answered.
