@@ -32,6 +32,7 @@ from inbox.models.messages import (
     Status,
 )
 from inbox.models.templates import MessageTemplate
+from inbox.models.uploads import StagedFile
 
 __all__ = [
     "IN_FLIGHT",
@@ -62,6 +63,7 @@ __all__ = [
     "Reaction",
     "SavedView",
     "Source",
+    "StagedFile",
     "Status",
     "Tag",
     "Team",

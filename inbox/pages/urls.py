@@ -2,11 +2,15 @@ from django.urls import URLPattern, path
 
 from inbox.pages import (
     actions,
+    canned,
     comments,
     conversations,
     downloads,
+    drafts,
     history,
     messages,
+    suggestions,
+    uploads,
 )
 
 app_name = "inbox"
@@ -33,6 +37,21 @@ urlpatterns: list[URLPattern] = [
     path("thumbnails/<int:pk>", downloads.show_thumbnail, name="thumbnail"),
     path("avatars/<int:pk>", downloads.show_avatar, name="avatar"),
     path("channels/<int:pk>/import/", history.import_progress, name="import_progress"),
+    # The composer.
+    path("c/<int:pk>/draft/", drafts.save, name="draft"),
+    path("c/<int:pk>/parts/", messages.parts, name="parts"),
+    path("c/<int:pk>/uploads/", uploads.receive, name="uploads"),
+    path("c/<int:pk>/canned/", suggestions.canned_replies, name="suggest_canned"),
+    path("c/<int:pk>/canned/<int:canned>/run/", suggestions.run, name="run_canned"),
+    path("c/<int:pk>/colleagues/", suggestions.colleagues, name="colleagues"),
+    path("messages/<int:pk>/edit/", messages.bring_back, name="bring_back"),
+    path("uploads/<int:pk>/", uploads.show, name="upload"),
+    path("uploads/<int:pk>/remove/", uploads.remove, name="remove_upload"),
+    path("emoji/", suggestions.emoji, name="emoji"),
+    path("canned/", canned.show_list, name="canned"),
+    path("canned/new/", canned.write_new, name="new_canned"),
+    path("canned/<int:pk>/", canned.edit, name="edit_canned"),
+    path("canned/<int:pk>/delete/", canned.delete, name="delete_canned"),
     path("<slug:view>/", conversations.list_conversations, name="list"),
     path("<slug:view>/rows/", conversations.refresh_rows, name="rows"),
     path(
