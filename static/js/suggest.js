@@ -134,7 +134,7 @@ function showBlanks() {
   if (!place) return;
   const names = JSON.parse(form().dataset.blanks ?? "[]").filter((name) => field().value.includes(`{${name}}`));
   place.hidden = !names.length;
-  place.querySelector("span").replaceChildren(
+  place.querySelector("[data-names]").replaceChildren(
     ...names.map((name) => {
       const mark = Object.assign(document.createElement("button"), { type: "button", textContent: `{${name}}` });
       mark.dataset.blank = name;
