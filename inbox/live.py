@@ -34,7 +34,7 @@ STREAM = "dexra:live"
 # Entries kept for pages that reconnect; older cursors get `reset`.
 KEPT = 10_000
 # Changes of one burst travel together (seconds); pages gather longer before they fetch.
-GATHER = 0.005
+GATHER = 0.001
 # Frames a slow client may be behind before it is told to start over.
 QUEUE_LIMIT = 500
 PING_SECONDS = 20

@@ -7,6 +7,7 @@ anything could go wrong.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sys
@@ -37,9 +38,10 @@ from channels_meta.sandbox.models import (
 from inbox.history import start_import
 from inbox.models import ApiKey, Channel, Conversation, Import, Message, Status
 
-PEOPLE = 30  # of each account
+KEYS = 12
+PEOPLE = 80  # of each account
 PROBABILITY = 0.03
-THREADS = 8
+THREADS = 24
 # What becomes of a reply in the end, and must not stay.
 UNSETTLED = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN)
 # One minute here is an hour of the pretend Meta: its echoes come late, its patience runs out.
@@ -105,13 +107,15 @@ class Customers:
 
 
 class Desk:
-    """A backend that answers whoever has written, through the API."""
+    """Backends that answer whoever has written, through the API; each with a key of its own, or
+    its calls would be too many a minute."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._dice = random.Random(run.seed + 1)
         self._numbers = iter(range(10**9))
-        _, self._key = ApiKey.issue("chaos")
+        keys = [ApiKey.issue(f"chaos {n}")[1] for n in range(KEYS)]
+        self._keys = itertools.cycle(keys)
         self._local = threading.local()
 
     def act(self) -> None:
@@ -125,7 +129,7 @@ class Desk:
         number = next(self._numbers)
         address = f"http://127.0.0.1:{settings.PORT}/v1/conversations/{self._dice.choice(ids)}/messages"
         headers = {
-            "Authorization": f"Bearer {self._key}",
+            "Authorization": f"Bearer {next(self._keys)}",
             "Idempotency-Key": f"chaos-{number}",
         }
         body = {"content": f"answer {number}"}
