@@ -4,6 +4,7 @@ import { ask, csrfToken } from "./fragments.js";
 
 const WAIT_MS = 400;
 const AGAIN_MS = 10_000;
+const PATIENCE_MS = 1500;
 const DRAFT = "dexra:draft:";
 const UNSENT = "dexra:unsent:";
 
@@ -80,10 +81,10 @@ function body(written) {
   return data;
 }
 
-/** All that waits is saved now. */
+/** All that waits is saved now. A line that does not answer holds nobody up: it is kept here. */
 export async function flushDrafts() {
-  await Promise.all([...pending.keys()].map((id) => save(id)));
-  await Promise.all(underWay.values());
+  const saved = Promise.all([...pending.keys()].map((id) => save(id))).then(() => Promise.all(underWay.values()));
+  await Promise.race([saved, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
 }
 
 /** It is being sent: its server drops it with the send, and a late save is known by its key. */
