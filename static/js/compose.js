@@ -445,6 +445,7 @@ function addChoice(input) {
 }
 
 function pressChoices(event) {
+  if (!event.target.closest("#send-menu")) document.getElementById("send-menu")?.removeAttribute("open");
   const place = document.getElementById("composer-choices");
   if (event.target.closest("[data-choices]")) {
     place.hidden = !place.hidden;
@@ -484,6 +485,13 @@ function tick() {
 // --- keys ------------------------------------------------------------------------------------
 
 function pressKey(event) {
+  const menu = document.getElementById("send-menu");
+  if (event.key === "Escape" && menu?.open) {
+    event.preventDefault();
+    menu.removeAttribute("open");
+    menu.firstElementChild.focus();
+    return;
+  }
   if (event.key !== "Enter" || event.isComposing || event.altKey) return;
   if (event.target.id === "composer-choice") {
     event.preventDefault();
