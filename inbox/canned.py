@@ -11,13 +11,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inbox.errors import ContentInvalid
 from inbox.models import Agent, CannedReply, Conversation, Priority, Tag, Team
+from inbox.moments import parse_moment
 from inbox.search import fold
-from inbox.snoozes import PRESETS, read_moment
 from inbox.triage import (
     assign_conversation,
     assign_team,
@@ -32,6 +33,14 @@ MAX_FOUND = 20
 MAX_SEARCHED = 1000
 MAX_TAGS = 10
 ME, NOBODY = "me", "nobody"
+# Moments to choose from where there is no room to say one, by the words that are kept.
+SNOOZES: Mapping[str, str | Promise] = {
+    "in 1 hour": gettext_lazy("In an hour"),
+    "in 3 hours": gettext_lazy("In three hours"),
+    "tomorrow 9": gettext_lazy("Tomorrow at 9:00"),
+    "monday 9": gettext_lazy("Monday at 9:00"),
+    "in 1 week": gettext_lazy("In a week"),
+}
 
 
 def canned_replies(agent: Agent) -> QuerySet[CannedReply]:
@@ -133,7 +142,7 @@ def check_filled(text: str, agent: Agent) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """What is done with a conversation. snooze: words of inbox.snoozes. assign: "me", "nobody"."""
+    """What is done with a conversation. snooze: a moment in words (inbox.moments). assign: "me", "nobody"."""
 
     close: bool = False
     snooze: str = ""
@@ -176,8 +185,10 @@ def read_actions(told: Any) -> Actions:
         )
     if assign not in {"", ME, NOBODY}:
         raise _wrong("assign")
-    if not isinstance(snooze, str) or (snooze and read_moment(snooze) is None):
+    if not isinstance(snooze, str):
         raise _wrong("snooze")
+    if snooze:
+        parse_moment(snooze, at=now())
     if not isinstance(tags, list) or len(tags) > MAX_TAGS:
         raise _wrong("tags")
     return Actions(
@@ -252,7 +263,7 @@ def steps_of(actions: Actions) -> list[Step]:
 
 
 def moment_words(words: str) -> str:
-    label: str | Promise = PRESETS.get(words, words)
+    label: str | Promise = SNOOZES.get(words, words)
     return str(label)
 
 
@@ -290,7 +301,8 @@ def perform_actions(
     if actions.assign:
         assignee = by if actions.assign == ME else None
         assign_conversation(conversation=conversation, assignee=assignee, by=by)
-    if actions.snooze and (until := read_moment(actions.snooze, at=at)):
+    if actions.snooze:
+        until = parse_moment(actions.snooze, at=at)
         snooze_conversation(conversation=conversation, until=until, by=by)
     if actions.close:
         close_conversation(conversation=conversation, by=by)

@@ -148,14 +148,25 @@ def _check_sole(conversation: Conversation) -> None:
 
 @transaction.atomic
 def snooze_conversation(
-    *, conversation: Conversation, until: datetime, by: Agent | None
+    *, conversation: Conversation, until: datetime | None, by: Agent | None
 ) -> None:
     """Put it away until a moment, or until the person writes: whichever comes first.
 
-    Raises ContentInvalid for a moment that is past or too far away, StateForbids if the person
+    until: None to wait for the person only. Raises ContentInvalid for a moment that is past or too far away, StateForbids if the person
     has another one open.
     """
     current = lock(conversation)
+    if until is not None:
+        _check_moment(until)
+    _check_sole(current)
+    current.status = SNOOZED
+    current.closed_at = None
+    current.snoozed_until = until
+    current.save(update_fields=["status", "closed_at", "snoozed_until"])
+    record(current, by, "snoozed", until=until.isoformat() if until else None)
+
+
+def _check_moment(until: datetime) -> None:
     moment = now()
     if until <= moment:
         raise ContentInvalid(
@@ -165,12 +176,6 @@ def snooze_conversation(
         raise ContentInvalid(
             _("Nothing can be snoozed for more than a year."), param="until"
         )
-    _check_sole(current)
-    current.status = SNOOZED
-    current.closed_at = None
-    current.snoozed_until = until
-    current.save(update_fields=["status", "closed_at", "snoozed_until"])
-    record(current, by, "snoozed", until=until.isoformat())
 
 
 @shared_task(name="inbox.triage.wake_due")
@@ -248,7 +253,7 @@ def mark_read(*, conversation: Conversation) -> None:
 
 
 @transaction.atomic
-def mark_unread(*, conversation: Conversation) -> None:
-    """Show it as new again, for whoever looks next."""
-    if Conversation.objects.filter(pk=conversation.pk, unread=0).update(unread=1):
+def mark_unread(*, conversation: Conversation, count: int = 1) -> None:
+    """Show it as new again, for whoever looks next. count: how many messages are."""
+    if Conversation.objects.filter(pk=conversation.pk, unread=0).update(unread=count):
         refresh([conversation.pk])

@@ -2,7 +2,13 @@ from inbox.models.actions import ChannelAction
 from inbox.models.agents import Agent, Team
 from inbox.models.api_keys import ApiKey
 from inbox.models.channels import Channel
-from inbox.models.contacts import ChannelIdentity, Contact
+from inbox.models.contacts import (
+    CONTACT_WORDS,
+    IDENTITY_WORDS,
+    PHONE_DIGITS,
+    ChannelIdentity,
+    Contact,
+)
 from inbox.models.conversations import (
     Conversation,
     ConversationQuerySet,
@@ -35,7 +41,10 @@ from inbox.models.templates import MessageTemplate
 from inbox.models.uploads import StagedFile
 
 __all__ = [
+    "CONTACT_WORDS",
+    "IDENTITY_WORDS",
     "IN_FLIGHT",
+    "PHONE_DIGITS",
     "Agent",
     "ApiKey",
     "Attachment",

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Right
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from inbox.channels import WindowClock
 from inbox.models.channels import Channel
+from inbox.search import FoldedVector
+
+# The end of a number is what stays the same, however its beginning is written.
+PHONE_DIGITS = 9
+CONTACT_WORDS = FoldedVector("name", "email", "phone", Right("phone", PHONE_DIGITS))
+IDENTITY_WORDS = FoldedVector("name", "username")
 
 
 class Contact(models.Model):
@@ -46,6 +54,7 @@ class Contact(models.Model):
             models.Index(
                 fields=["phone"], name="contact_phone", condition=~Q(phone="")
             ),
+            GinIndex(CONTACT_WORDS, name="contact_search"),
         ]
 
     def __str__(self) -> str:
@@ -130,6 +139,7 @@ class ChannelIdentity(models.Model):
                 name="identity_blocked",
                 condition=Q(blocked_at__isnull=False),
             ),
+            GinIndex(IDENTITY_WORDS, name="identity_search"),
         ]
 
     def __str__(self) -> str:

@@ -214,7 +214,23 @@ class Conversation(models.Model):
                 F("last_message_at").desc(),
                 F("id").desc(),
                 name="conv_priority",
-                condition=Q(priority__gt=0),
+                condition=Q(status="open", priority__gt=0),
+            ),
+            # What the newest message is: views of their own, of few among many.
+            models.Index(
+                F("last_message_at").desc(),
+                F("id").desc(),
+                name="conv_comments",
+                condition=Q(status="open", last_message__type="comment"),
+            ),
+            models.Index(
+                F("last_message_at").desc(),
+                F("id").desc(),
+                name="conv_stories",
+                condition=Q(
+                    status="open",
+                    last_message__type__in=["story_mention", "story_reply"],
+                ),
             ),
             models.Index(F("updated_at").desc(), F("id").desc(), name="conv_updated"),
             # Most conversations have none, and every update of a row pays for its GIN entries.

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inbox.canned import (
     ME,
     NOBODY,
+    SNOOZES,
     Actions,
     as_json,
     canned_replies,
@@ -26,7 +27,6 @@ from inbox.errors import ContentInvalid
 from inbox.models import Agent, CannedReply, Priority, Tag, Team
 from inbox.pages.http import AgentRequest, agent_page
 from inbox.pages.writing import may_write
-from inbox.snoozes import PRESETS
 
 MAX_SHOWN = 500
 _NOTHING = ("", gettext_lazy("Leave as it is"))
@@ -75,9 +75,11 @@ class CannedForm(forms.ModelForm[CannedReply]):
     def __init__(self, *args: Any, agent: Agent, **options: Any) -> None:
         super().__init__(*args, **options)
         self.agent = agent
+        own = self.instance.actions.get("snooze", "")
+        words = {**SNOOZES, **({own: own} if own and own not in SNOOZES else {})}
         snoozes = [
-            (words, _("Snooze: %(moment)s") % {"moment": label})
-            for words, label in PRESETS.items()
+            (said, _("Snooze: %(moment)s") % {"moment": label})
+            for said, label in words.items()
         ]
         self._choices("then").choices = [
             _NOTHING,

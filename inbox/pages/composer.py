@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from inbox.actions import held_before
-from inbox.canned import Step, read_steps, steps_of
+from inbox.canned import SNOOZES, Step, read_steps, steps_of
 from inbox.channels import Ability, ReplyWindow, TextLimit, WindowKind, WindowState
 from inbox.comment_rules import (
     CommentAct,
@@ -45,7 +45,6 @@ from inbox.pages.file_rules import accepted_types, file_rules
 from inbox.pages.rows import window_tone
 from inbox.pages.templates import ChosenTemplate, approved_templates, choose
 from inbox.preferences import preferences_of
-from inbox.snoozes import PRESETS
 from inbox.staging import waiting_files
 
 REPLY, NOTE, PUBLIC, PRIVATE = "reply", "note", "public", "private"
@@ -234,7 +233,7 @@ class Composer:
     @property
     def presets(self) -> list[tuple[str, str]]:
         """When a conversation may come back, as (token, words)."""
-        return [(f"snooze:{words}", str(label)) for words, label in PRESETS.items()]
+        return [(f"snooze:{words}", str(label)) for words, label in SNOOZES.items()]
 
     @property
     def accepted_types(self) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils.timezone import now
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from inbox import live
@@ -23,6 +22,7 @@ from inbox.models import Channel, Conversation
 from inbox.pages import thread
 from inbox.pages.acts import REACTIONS
 from inbox.pages.banners import channel_banner
+from inbox.pages.bulk_choices import bulk_choices
 from inbox.pages.clock import span_formats
 from inbox.pages.composer import Composer, build_composer, read_choice
 from inbox.pages.contacts import build_panel
@@ -33,16 +33,29 @@ from inbox.pages.http import (
     render_fragments,
     render_page,
 )
-from inbox.pages.listing import Listing, read_listing, row_of, rows_by_ids, with_rows
-from inbox.pages.queues import count_queues, forget_counts
-from inbox.triage import (
-    assign_conversation,
-    close_conversation,
-    mark_read,
-    reopen_conversation,
+from inbox.pages.listing import (
+    Listing,
+    hits_by_ids,
+    read_listing,
+    row_of,
+    rows_by_ids,
+    with_rows,
 )
+from inbox.pages.queues import count_queues, forget_counts
+from inbox.triage import mark_read
 
 DEFAULT_VIEW = "mine"
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What a toast's button posts: where, and with which fields. is_bulk: it is about many."""
+
+    url: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    is_bulk: bool = False
+
+
 may_change = permission_required("inbox.change_conversation", raise_exception=True)
 
 
@@ -78,16 +91,22 @@ def home(request: AgentRequest) -> HttpResponse:
 @require_GET
 def list_conversations(request: AgentRequest, view: str) -> HttpResponse:
     """A view of the list; with a cursor and htmx, only its next rows."""
-    cursor = request.GET.get("cursor", "")
-    listing = with_rows(read_listing(request, view), request.user, cursor=cursor)
-    if cursor and is_fragment(request):
-        return render_fragments(request, ["inbox/_rows.html"], {"listing": listing})
-    return render_page(
+    cursor, said = request.GET.get("cursor", ""), request.GET.get("said", "")
+    listing = read_listing(request, view)
+    listing = with_rows(listing, request.user, cursor=cursor, said=said)
+    if (cursor or said) and is_fragment(request):
+        context = {"listing": listing, "is_more": True, "is_said": bool(said)}
+        return render_fragments(request, ["inbox/_rows.html"], context)
+    response = render_page(
         request,
         "inbox/page.html",
         _page_context(request, listing),
         fragments=["inbox/_list.html", "inbox/_views_oob.html"],
     )
+    if is_fragment(request):
+        # A form asks with every field it has; the address says only what is on.
+        response["HX-Push-Url"] = listing.url
+    return response
 
 
 @agent_page
@@ -164,6 +183,8 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "reactions": REACTIONS,
         "live_position": "" if is_fragment(request) else live.position(),
         "at": now(),
+        "next_queue": listing.next_queue(counts),
+        "bulk": bulk_choices(listing),
     }
 
 
@@ -175,13 +196,16 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
 def refresh_rows(request: AgentRequest, view: str) -> HttpResponse:
     """Those of the asked-for rows that the view still holds; the page removes the others."""
     listing = read_listing(request, view)
-    ids = [
-        int(part) for part in request.GET.get("ids", "").split(",") if part.isdecimal()
-    ]
-    rows = rows_by_ids(listing, request.user, ids)
+    rows = rows_by_ids(listing, request.user, _ids(request.GET.get("ids", "")))
+    if hits := _ids(request.GET.get("hits", "")):
+        rows += hits_by_ids(listing, request.user, hits)
     return render_fragments(
         request, ["inbox/_some_rows.html"], {"listing": listing, "rows": rows}
     )
+
+
+def _ids(text: str) -> list[int]:
+    return [int(part) for part in text.split(",") if part.isdecimal()]
 
 
 @agent_page
@@ -218,50 +242,6 @@ def show_composer(request: AgentRequest, pk: int) -> HttpResponse:
 
 @agent_page
 @require_POST
-@may_change
-def assign(request: AgentRequest, pk: int) -> HttpResponse:
-    """To the agent who asks, or with `to` empty back to everybody."""
-    conversation = find_conversation(request, pk)
-    assignee = request.user if request.POST.get("to") == "me" else None
-    return _act(
-        request,
-        conversation,
-        lambda: assign_conversation(
-            conversation=conversation, assignee=assignee, by=request.user
-        ),
-        done=_("It is yours now.") if assignee else _("It is everybody's again."),
-    )
-
-
-@agent_page
-@require_POST
-@may_change
-def close(request: AgentRequest, pk: int) -> HttpResponse:
-    conversation = find_conversation(request, pk)
-    return _act(
-        request,
-        conversation,
-        lambda: close_conversation(conversation=conversation, by=request.user),
-        done=_("Marked as done."),
-        undo_url=reverse("inbox:reopen", args=[pk]),
-    )
-
-
-@agent_page
-@require_POST
-@may_change
-def reopen(request: AgentRequest, pk: int) -> HttpResponse:
-    conversation = find_conversation(request, pk)
-    return _act(
-        request,
-        conversation,
-        lambda: reopen_conversation(conversation=conversation, by=request.user),
-        done=_("Open again."),
-    )
-
-
-@agent_page
-@require_POST
 def read(request: AgentRequest, pk: int) -> HttpResponse:
     """A message came into a conversation that is open before the agent's eyes."""
     see(request, find_conversation(request, pk))
@@ -276,13 +256,13 @@ def see(request: AgentRequest, conversation: Conversation) -> None:
     forget_counts(request.user)
 
 
-def _act(
+def act_on(
     request: AgentRequest,
     conversation: Conversation,
     act: Callable[[], None],
     *,
-    done: str,
-    undo_url: str = "",
+    done: str | Callable[[], str],
+    undo: Undo | None = None,
 ) -> HttpResponse:
     """Do one thing; answer with what it changed, or on a plain request with the page again."""
     try:
@@ -290,36 +270,52 @@ def _act(
     except InboxError as refusal:
         return _refused(request, conversation, refusal)
     forget_counts(request.user)
+    told = str(done()) if callable(done) else str(done)
     if not is_fragment(request):
-        messages.success(request, done)
+        messages.success(request, told)
         return redirect(page_of(listing_of(request), conversation))
-    return answer_changed(request, conversation, {"text": done, "undo_url": undo_url})
+    return answer_changed(request, conversation, {"text": told, "undo": undo})
 
 
 def answer_changed(
     request: AgentRequest,
     conversation: Conversation,
-    toast: dict[str, str] | None = None,
+    toast: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    """The head of the thread, and out of band the row, the counts and a word about it."""
+    """The head of the thread, and out of band the panel, the row, the counts and a word about it."""
     conversation = find_conversation(request, conversation.pk)
     listing = listing_of(request)
     counts = count_queues(request.user, listing.queues)
+    is_open = _is_before_eyes(request, conversation)
+    fragments = ["inbox/_row_oob.html", "inbox/_views_oob.html"]
+    if is_open:
+        fragments = ["inbox/_thread_head.html", "inbox/_panel_oob.html", *fragments]
+    if toast:
+        fragments.append("inbox/_toast_oob.html")
     response = render_fragments(
         request,
-        ["inbox/_thread_head.html", "inbox/_row_oob.html", "inbox/_views_oob.html"]
-        + (["inbox/_toast_oob.html"] if toast else []),
+        fragments,
         {
             "listing": listing,
             "conversation": conversation,
+            "panel": build_panel(conversation, request.user, tags=listing.tags),
             "row": row_of(listing, conversation, request.user),
             "counts": counts,
             "unread": counts["unread"],
             "toast": toast,
         },
     )
-    response["HX-Trigger-After-Swap"] = "dexra:thread"
+    if is_open:
+        response["HX-Trigger-After-Swap"] = "dexra:thread"
+    else:
+        response["HX-Reswap"] = "none"
     return response
+
+
+def _is_before_eyes(request: AgentRequest, conversation: Conversation) -> bool:
+    """Whether the page still shows it: what is taken back may be of one left long ago."""
+    path = request.htmx.current_url_abs_path or ""
+    return f"/c/{conversation.pk}/" in path or "/c/" not in path
 
 
 def _refused(

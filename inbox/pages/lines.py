@@ -65,8 +65,11 @@ _ACTS: Mapping[str, tuple[str | Promise, str]] = {
 
 
 def _snoozed(extra: Mapping[str, Any], who: str) -> Line:
-    until = parse_datetime(str(extra.get("until", "")))
-    told = {"who": who, "moment": moment_label(until, at=now()) if until else "?"}
+    until = parse_datetime(str(extra.get("until") or ""))
+    if until is None:
+        words = gettext("%(who)s put this away until the customer writes")
+        return Line(words % {"who": who}, "moon")
+    told = {"who": who, "moment": moment_label(until, at=now())}
     return Line(gettext("%(who)s put this away until %(moment)s") % told, "moon")
 
 

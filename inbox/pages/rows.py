@@ -7,16 +7,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from django.db.models import TextField, Value
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from inbox.channels import WindowKind, WindowState
-from inbox.models import Conversation, MessageType, Source, Tag
-from inbox.pages.clock import CLOSING_SOON, full_moment, row_time, span_words
+from inbox.models import (
+    Agent,
+    Conversation,
+    Direction,
+    Draft,
+    Mention,
+    Message,
+    MessageType,
+    Priority,
+    Source,
+    Tag,
+)
+from inbox.pages.clock import (
+    CLOSING_SOON,
+    full_moment,
+    moment_label,
+    row_time,
+    span_words,
+)
 from inbox.pages.downloads import avatar_url
 
 MAX_ROW_TAGS = 2
+DRAFT_CHARACTERS = 160
 ROWS_KEPT = 4000
 URGENT_MINUTES = 60
 
@@ -58,10 +77,26 @@ class Snippet:
     text: str
     icon: str = ""
     is_error: bool = False
+    is_draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What one agent alone has in a conversation. draft: how it begins, None for none."""
+
+    draft: str | None = None
+    is_mentioned: bool = False
+
+
+NO_MARKS = Marks()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """hit: the message that a search found, 0 where the row is of the whole conversation.
+    words: those of the search, to be marked. returns: when a snoozed one comes back.
+    priority: its word and tone. blocked: what a person we do not hear from is."""
+
     pk: int
     name: str
     contact_id: int
@@ -71,7 +106,7 @@ class Row:
     unread: int
     time: str
     full_time: str
-    # Greater stands higher; static/js/inbox.js moves rows by it.
+    # Greater stands higher; static/js/rows.js moves rows by it.
     sort: float
     snippet: Snippet
     window: WindowChip
@@ -79,6 +114,19 @@ class Row:
     tags: tuple[tuple[str, int], ...]
     assignee_id: int | None
     assignee: str
+    has_failed: bool = False
+    is_mentioned: bool = False
+    returns: str = ""
+    returns_full: str = ""
+    priority: str = ""
+    priority_tone: str = ""
+    blocked: str = ""
+    words: str = ""
+    hit: int = 0
+
+    @property
+    def element_id(self) -> str:
+        return f"hit-{self.hit}" if self.hit else f"row-{self.pk}"
 
 
 def build_row(
@@ -86,11 +134,21 @@ def build_row(
     *,
     tags: Mapping[int, Tag],
     at: datetime,
-    is_by_deadline: bool = False,
+    rank: float = 0,
+    marks: Marks = NO_MARKS,
 ) -> Row:
     moment = conversation.last_message_at
     shown = [tags[pk] for pk in conversation.tags if pk in tags]
     assignee = conversation.assignee
+    snoozed_until = (
+        conversation.snoozed_until
+        if conversation.status == Conversation.Status.SNOOZED
+        else None
+    )
+    snippet = snippet_of(conversation)
+    if marks.draft is not None and not snippet.is_error:
+        words = _("Draft: %(text)s") % {"text": " ".join(marks.draft.split())}
+        snippet = Snippet(words, "note", is_draft=True)
     return Row(
         pk=conversation.pk,
         name=conversation.identity.display_name,
@@ -100,13 +158,58 @@ def build_row(
         unread=conversation.unread,
         time=row_time(moment, at=at),
         full_time=full_moment(moment),
-        sort=-_deadline(conversation) if is_by_deadline else moment.timestamp(),
-        snippet=snippet_of(conversation),
+        sort=rank,
+        snippet=snippet,
         window=window_chip(_window_of(conversation, at), at=at),
         tags=_tags_of(conversation, shown),
         assignee_id=assignee.pk if assignee else None,
         assignee=assignee.name if assignee else "",
+        has_failed=bool(conversation.failed) and not snippet.is_error,
+        is_mentioned=marks.is_mentioned,
+        returns=moment_label(snoozed_until, at=at) if snoozed_until else "",
+        returns_full=full_moment(snoozed_until) if snoozed_until else "",
+        priority=str(Priority(conversation.priority).label)
+        if conversation.priority
+        else "",
+        priority_tone=_TONES.get(conversation.priority, ""),
+        blocked=_blocked(conversation),
     )
+
+
+_TONES: Mapping[int, str] = {
+    Priority.LOW: "line",
+    Priority.HIGH: "warn",
+    Priority.URGENT: "bad",
+}
+
+
+def _blocked(conversation: Conversation) -> str:
+    if conversation.identity.blocked_at is None:
+        return ""
+    return _("Spam") if conversation.identity.is_spam else _("Blocked")
+
+
+def marks_of(agent: Agent, conversation_ids: Sequence[int]) -> dict[int, Marks]:
+    """The agent's drafts and unseen mentions in these conversations, in one statement."""
+    if not conversation_ids:
+        return {}
+    drafts = Draft.objects.filter(agent=agent, conversation__in=conversation_ids)
+    mentions = Mention.objects.filter(
+        agent=agent, conversation__in=conversation_ids, seen_at=None
+    )
+    nothing = Value(None, output_field=TextField())
+    found = drafts.values_list("conversation_id", "content", "updated_at").union(
+        mentions.values_list("conversation_id", nothing, "created_at"),
+    )
+    marks: dict[int, Marks] = {}
+    # The draft that was written last is the one that shows.
+    for pk, content, _at in sorted(found, key=lambda row: row[2]):
+        was = marks.get(pk, NO_MARKS)
+        if content is None:
+            marks[pk] = Marks(was.draft, is_mentioned=True)
+        elif content.strip():
+            marks[pk] = Marks(content[:DRAFT_CHARACTERS], was.is_mentioned)
+    return marks
 
 
 def _window_of(conversation: Conversation, at: datetime) -> WindowState:
@@ -149,11 +252,6 @@ def _draw(row: Row, url: str, is_current: bool, is_oob: bool, _language: str) ->
     return render_to_string("inbox/_row.html", context)
 
 
-def _deadline(conversation: Conversation) -> float:
-    end = conversation.window_expires_at
-    return end.timestamp() if end else 0.0
-
-
 def badge_of(conversation: Conversation) -> Badge:
     kind = conversation.last_message.get("type", "")
     if kind == MessageType.COMMENT:
@@ -184,6 +282,18 @@ def snippet_of(conversation: Conversation) -> Snippet:
     if source in _SOURCE_ICONS:
         return Snippet(words, _SOURCE_ICONS[Source(source)])
     return Snippet(_("You: %(text)s") % {"text": words}, "reply")
+
+
+def snippet_of_message(message: Message, text: str) -> Snippet:
+    """What somebody said, as a search shows it: who, and the words around those it found."""
+    if message.direction == Direction.IN:
+        return Snippet(text)
+    if message.direction == Direction.NOTE:
+        note = _("Note by %(name)s: %(text)s")
+        return Snippet(note % {"name": message.author_name, "text": text}, "lock")
+    if message.source in _SOURCE_ICONS:
+        return Snippet(text, _SOURCE_ICONS[Source(message.source)])
+    return Snippet(_("You: %(text)s") % {"text": text}, "reply")
 
 
 def _words_of(kind: str, text: str) -> str:

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from inbox.models import ChannelIdentity
 from inbox.pages import security
 from inbox.pages.downloads import avatar_url
+from inbox.pages.marking import mark
 from inbox.pages.queues import MOST_COUNTED
 from inbox.pages.rows import Row, draw_row
 
@@ -110,14 +111,28 @@ def of(counts: Mapping[str, int], name: str) -> int:
     return counts.get(name, 0)
 
 
+@register.simple_tag
+def marked(text: str, words: str) -> SafeString:
+    """A text with what a search found in it: `{% marked row.name row.words %}`."""
+    if not words:
+        return escape(text)
+    pieces = (
+        format_html("<mark>{}</mark>", piece) if is_match else escape(piece)
+        for piece, is_match in mark(text, words)
+    )
+    return mark_safe("".join(pieces))  # noqa: S308 - every part is escaped
+
+
 @register.simple_tag(takes_context=True, name="row")
 def row_tag(context: template.Context, row: Row, *, oob: bool = False) -> SafeString:
     """A row of the list that the page shows, marked if its conversation is the open one."""
     listing, conversation = context["listing"], context.get("conversation")
     markup = draw_row(
         row,
-        url=listing.url_of(row.pk),
-        is_current=conversation is not None and conversation.pk == row.pk,
+        url=listing.url_of(row.pk, row.hit),
+        is_current=conversation is not None
+        and conversation.pk == row.pk
+        and not row.hit,
         is_oob=oob,
     )
     return mark_safe(markup)  # noqa: S308 - a template drew it

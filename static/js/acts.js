@@ -1,6 +1,7 @@
 // Acts on one message: a reaction from the small choice, a quote, an answer to a comment.
 
 import { openComposer } from "./compose.js";
+import { place } from "./popovers.js";
 
 const menu = () => document.getElementById("reactions");
 
@@ -15,16 +16,8 @@ function showReactions(button) {
     choice.value = isMine ? "" : choice.dataset.emoji;
   }
   form.showPopover();
-  place(form, button.getBoundingClientRect());
+  place(form, button.getBoundingClientRect(), { above: true });
   form.querySelector("button").focus();
-}
-
-function place(form, near) {
-  const { width, height } = form.getBoundingClientRect();
-  const above = near.top - height - 6;
-  form.style.insetBlockStart = `${above > 8 ? above : near.bottom + 6}px`;
-  const x = near.left + near.width / 2 - width / 2;
-  form.style.left = `${Math.max(8, Math.min(x, innerWidth - width - 8))}px`;
 }
 
 export function startActs() {

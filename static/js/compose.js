@@ -5,7 +5,7 @@ import { dropUnsent, flushDrafts, forgetDraft, keepUnsent, moveDraft, noteWritin
 import { startEmoji } from "./emoji.js";
 import { fileNames, giveFilesBack, say, settleFiles, startFiles, takeFiles, troubleOf, chosenFiles } from "./files.js";
 import { ask, copy, parse, post } from "./fragments.js";
-import { currentRow, refreshRows } from "./rows.js";
+import { currentRow, neighbourOf, refreshRows } from "./rows.js";
 import { startSuggestions } from "./suggest.js";
 import { log, mergeThread, openConversation, pendingCopy, refreshThread, scrollToEnd, settle, withFirstShown } from "./thread.js";
 
@@ -169,7 +169,7 @@ function showSent(html) {
 /** After Done the next conversation is at hand, as after the button in the head. */
 async function leave(sending) {
   const row = currentRow();
-  const next = row?.nextElementSibling ?? row?.previousElementSibling;
+  const next = row && neighbourOf(row);
   await refreshRows([sending.conversation]);
   if (!currentRow() && openConversation() === sending.conversation) next?.focus();
 }

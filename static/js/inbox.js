@@ -1,13 +1,16 @@
 // The inbox page: what the stream, the clock and htmx tell goes to whom it concerns.
 
 import { startActs } from "./acts.js";
+import { startBulk } from "./bulk.js";
 import { hideBanner, replaceSlot, showBanner } from "./banner.js";
 import { startClock } from "./clock.js";
+import { startCommands } from "./commands.js";
 import { refreshComposer, startComposer } from "./compose.js";
 import { ask, copy, parse } from "./fragments.js";
 import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
-import { allRows, catchUpRows, currentRow, markCurrent, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
+import { startMenus } from "./menus.js";
+import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 
 const TOAST_MS = 6000;
@@ -58,8 +61,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }
 });
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.elt.matches("#thread-head form")) {
-    nextRow = currentRow()?.nextElementSibling ?? currentRow()?.previousElementSibling ?? null;
+  if (event.detail.elt.matches("#thread-head form, #menu form")) {
+    nextRow = currentRow() && neighbourOf(currentRow());
   }
 });
 document.addEventListener("dexra:thread", () => {
@@ -113,5 +116,8 @@ function dismissLater(toast) {
 startThread();
 startActs();
 startRows();
+startBulk();
 startComposer();
+startMenus();
+startCommands();
 startKeys();

@@ -1,37 +1,28 @@
-// Single keys, only where nobody is typing, by letter or by place on other layouts.
+// Single keys, only where nobody is typing, by letter or by place on other layouts. What a key does
+// stands on the element that does it: data-key, with data-command as its name (commands.js).
 
 import { composer, field, setMode } from "./compose.js";
+import { commandOf } from "./commands.js";
 import { allRows, currentRow } from "./rows.js";
 
 const FIELDS = "input, textarea, select, [contenteditable]";
+// How long the first key of two is remembered.
+const SEQUENCE_MS = 1500;
 
-const ACTS = {
-  j: () => step(1),
-  k: () => step(-1),
-  arrowdown: (event) => isInList(event) && step(1),
-  arrowup: (event) => isInList(event) && step(-1),
-  r: () => setMode("reply"),
-  n: () => setMode("note"),
-  e: () => document.getElementById("done")?.click(),
-  i: () => document.getElementById("assign-me")?.click(),
-  u: backToList,
-  c: () => document.getElementById("panel-toggle")?.click(),
-  "/": () => document.getElementById("search")?.focus(),
-  "?": () => document.getElementById("keys").togglePopover(),
-};
+const root = document.getElementById("inbox");
+let first = { key: "", until: 0 };
 
 const isInList = (event) => Boolean(event.target.closest("#rows"));
 
 /** The neighbouring row, focused and opened; the composer stays out of it until Enter. */
 function step(by) {
   const rows = allRows();
-  if (!rows.length) return false;
+  if (!rows.length) return;
   const from = rows.indexOf(document.activeElement.closest(".dx-row") ?? currentRow());
   const row = rows[Math.min(rows.length - 1, Math.max(0, from + by))];
   row.focus();
   row.scrollIntoView({ block: "nearest" });
   window.htmx.trigger(row, "click");
-  return true;
 }
 
 function backToList() {
@@ -49,23 +40,50 @@ function keyOf(event) {
 function escape(event) {
   if (event.target.matches(FIELDS) && composer()?.contains(event.target)) backToList();
   else if (event.target.id === "search") event.target.blur();
-  else delete document.getElementById("inbox").dataset.panel;
+  else delete root.dataset.panel;
+}
+
+/** Whether the key meant something here. */
+function act(event) {
+  const key = keyOf(event);
+  const second = event.timeStamp < first.until && commandOf(`${first.key} ${key}`);
+  first = second ? { key: "", until: 0 } : { key, until: event.timeStamp + SEQUENCE_MS };
+  if (second) {
+    second.click();
+    return true;
+  }
+  if (key === "/") document.getElementById("search")?.focus();
+  else if (key === "arrowdown" && isInList(event)) step(1);
+  else if (key === "arrowup" && isInList(event)) step(-1);
+  else {
+    const element = commandOf(key);
+    element?.click();
+    return Boolean(element);
+  }
+  return true;
 }
 
 export function startKeys() {
   if (/Mac|iPhone|iPad/.test(navigator.platform)) {
     for (const hint of document.querySelectorAll("[data-mod-enter]")) hint.textContent = "⌘ ↵";
+    for (const hint of document.querySelectorAll("[data-mod-k]")) hint.textContent = "⌘ K";
   }
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     if (event.key === "Escape") escape(event);
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS)) return;
-    const act = ACTS[keyOf(event)];
-    if (act && act(event) !== false) event.preventDefault();
+    if (root.dataset.shortcuts === "off" || document.querySelector("dialog[open]")) return;
+    if (act(event)) event.preventDefault();
   });
   // A row opened by Enter is opened to be answered.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.target.matches(".dx-row")) return;
     document.addEventListener("dexra:opened", () => field()?.focus(), { once: true });
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-commands]")) return;
+    const { mode, step: by } = event.target.dataset;
+    if (mode) setMode(mode);
+    if (by) step(Number(by));
   });
 }

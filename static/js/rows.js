@@ -9,7 +9,7 @@ const MOST_ASKED = 50;
 
 const root = document.getElementById("inbox");
 const changed = new Set();
-// Rows that wait for the pointer to leave: id -> element.
+// Items that wait for the pointer to leave: to be put in their place (element), or taken away (null).
 const held = new Map();
 let gathering = null;
 let counting = null;
@@ -17,9 +17,18 @@ let isPointed = false;
 
 const list = () => document.getElementById("list-body");
 const rows = () => document.getElementById("rows");
+const isSearch = () => "search" in list().dataset;
 const rowOf = (id) => document.getElementById(`row-${id}`);
+export const itemOf = (row) => row.closest(".dx-item");
 export const allRows = () => [...(rows()?.querySelectorAll(".dx-row") ?? [])];
 export const currentRow = () => rows()?.querySelector(".dx-row[aria-current]") ?? null;
+
+/** The row that an agent goes on with when this one is gone. */
+export function neighbourOf(row) {
+  const all = allRows();
+  const at = all.indexOf(row);
+  return at < 0 ? null : (all[at + 1] ?? all[at - 1] ?? null);
+}
 
 export function noteChanged(id) {
   changed.add(String(id));
@@ -35,103 +44,141 @@ export function noteChanged(id) {
 /** After a break: the first page as it is now, and what is shown further down. */
 export async function catchUpRows() {
   const element = list();
-  const response = await ask(element.dataset.url).catch(() => null);
-  if (!response?.ok || element !== list()) return;
-  const newest = [...parse(await response.text()).querySelectorAll("#rows .dx-row")];
-  const known = new Set(newest.map((row) => row.dataset.id));
-  newest.forEach(takeRow);
-  drawPill();
+  const known = new Set();
+  // What a search has found stays; only what is shown is looked at again.
+  if (!isSearch()) {
+    const response = await ask(element.dataset.url).catch(() => null);
+    if (!response?.ok || element !== list()) return;
+    for (const item of parse(await response.text()).querySelectorAll("#rows .dx-item")) {
+      known.add(item.dataset.id);
+      takeItem(item);
+    }
+    drawPill();
+  }
   const others = allRows().map((row) => row.dataset.id).filter((id) => !known.has(id));
-  await refreshRows(others.slice(0, MOST_ASKED));
+  await refreshRows([...new Set(others)].slice(0, MOST_ASKED));
 }
 
-export async function refreshRows(ids) {
-  if (!ids.length) return;
+/** isOwn: changed by this agent's own act, so that nothing has to wait for the pointer. */
+export async function refreshRows(ids, { isOwn = false } = {}) {
+  for (let at = 0; at < ids.length; at += MOST_ASKED) {
+    await refreshSome(ids.slice(at, at + MOST_ASKED).map(String), isOwn);
+  }
+}
+
+async function refreshSome(ids, isOwn) {
   const element = list();
   const url = new URL(element.dataset.rowsUrl, location.href);
   url.searchParams.set("ids", ids.join(","));
+  const hits = allRows().filter((row) => row.dataset.hit && ids.includes(row.dataset.id));
+  if (hits.length) url.searchParams.set("hits", hits.map((row) => row.dataset.hit).join(","));
   const response = await ask(url).catch(() => null);
   if (!response?.ok || element !== list()) return;
   const found = new Map(
-    [...parse(await response.text()).querySelectorAll(".dx-row")].map((row) => [row.dataset.id, row]),
+    [...parse(await response.text()).querySelectorAll(".dx-item")].map((item) => [item.id, item]),
   );
-  for (const id of ids) {
-    const row = found.get(id);
-    if (row) takeRow(row);
-    else dropRow(id);
+  for (const name of [...ids.map((id) => `item-row-${id}`), ...hits.map((row) => itemOf(row).id)]) {
+    const item = found.get(name);
+    if (item) takeItem(item, isOwn);
+    else dropItem(name, isOwn);
   }
-  if (!allRows().length && !held.size) reloadList();
+  if (!allRows().length && !held.size && !isSearch()) reloadList();
   drawPill();
 }
 
-function takeRow(row) {
-  if (row.dataset.id === openConversation()) row.setAttribute("aria-current", "true");
-  const old = rowOf(row.dataset.id);
-  if (old) {
-    const hadFocus = old === document.activeElement;
-    old.replaceWith(row);
-    window.htmx.process(row);
-    if (hadFocus) row.focus();
-    if (!isInPlace(row)) moveOrHold(row);
-  } else if (!isBeyondEnd(row)) {
-    moveOrHold(row);
+function takeItem(item, isOwn = false) {
+  const row = item.querySelector(".dx-row");
+  if (row.dataset.id === openConversation() && !row.dataset.hit) row.setAttribute("aria-current", "true");
+  held.delete(item.id);
+  const old = document.getElementById(item.id);
+  if (!old) {
+    // A search shows what it found when it was asked.
+    if (!isSearch() && !isBeyondEnd(row)) moveOrHold(item, isOwn);
+    return;
+  }
+  // The row alone: whether it is selected stays.
+  const oldRow = old.querySelector(".dx-row");
+  const hadFocus = oldRow === document.activeElement;
+  oldRow.replaceWith(row);
+  old.classList.remove("dx-item-gone");
+  window.htmx.process(row);
+  if (hadFocus) row.focus();
+  if (!isInPlace(old)) moveOrHold(old, isOwn);
+}
+
+function dropItem(name, isOwn = false) {
+  held.delete(name);
+  const item = document.getElementById(name);
+  if (!item) return;
+  // Taken away at once, the rows below would slip under the pointer.
+  if (isPointed && !isOwn) {
+    item.classList.add("dx-item-gone");
+    held.set(name, null);
+  } else {
+    remove(item);
   }
 }
 
-function dropRow(id) {
-  held.delete(id);
-  const row = rowOf(id);
-  if (!row) return;
-  const next = row.nextElementSibling ?? row.previousElementSibling;
-  const hadFocus = row === document.activeElement;
-  row.remove();
+function remove(item) {
+  const row = item.querySelector(".dx-row");
+  const next = row && neighbourOf(row);
+  const hadFocus = item.contains(document.activeElement);
+  item.remove();
   if (hadFocus) next?.focus();
 }
 
-const rank = (row) => Number(row.dataset.sort);
+const rank = (item) => Number(item.querySelector(".dx-row").dataset.sort);
 
-function isInPlace(row) {
-  const above = row.previousElementSibling;
-  const below = row.nextElementSibling;
+function isInPlace(item) {
+  const above = item.previousElementSibling;
+  const below = item.nextElementSibling;
   return (
-    (!above?.dataset.sort || rank(above) >= rank(row)) &&
-    (!below?.dataset.sort || rank(below) <= rank(row))
+    (!above?.matches(".dx-item") || rank(above) >= rank(item)) &&
+    (!below?.matches(".dx-item") || rank(below) <= rank(item))
   );
 }
 
 /** Further down than what was loaded: scrolling will bring it. */
 function isBeyondEnd(row) {
   const last = allRows().at(-1);
-  return Boolean(last && rows().querySelector(".dx-more") && rank(last) > rank(row));
+  return Boolean(
+    last && rows().querySelector(".dx-more") && Number(last.dataset.sort) > Number(row.dataset.sort),
+  );
 }
 
-function moveOrHold(row) {
-  const isBusy = isPointed || rows().contains(document.activeElement) || rows().scrollTop > 40;
-  if (isBusy) held.set(row.dataset.id, row);
-  else place(row);
+const isBusy = () => isPointed || rows().contains(document.activeElement) || rows().scrollTop > 40;
+
+function moveOrHold(item, isOwn) {
+  if (isBusy() && !isOwn) held.set(item.id, item);
+  else place(item);
 }
 
-function place(row) {
+function place(item) {
   const box = rows();
   box.querySelector(".dx-empty")?.remove();
-  const hadFocus = row === document.activeElement;
-  const below = allRows().find((one) => one !== row && rank(one) < rank(row));
-  box.insertBefore(row, below ?? box.querySelector(".dx-more"));
-  window.htmx.process(row);
-  if (hadFocus) row.focus();
+  const active = item.contains(document.activeElement) ? document.activeElement : null;
+  const below = [...box.querySelectorAll(".dx-item")].find((one) => one !== item && rank(one) < rank(item));
+  box.insertBefore(item, below ?? box.querySelector(".dx-more"));
+  window.htmx.process(item);
+  active?.focus();
 }
 
 function releaseHeld() {
-  for (const row of held.values()) place(row);
+  for (const [name, item] of held) {
+    if (item) place(item);
+    else if (document.getElementById(name)) remove(document.getElementById(name));
+  }
   held.clear();
   drawPill();
+  if (!allRows().length && !isSearch()) reloadList();
 }
 
 function drawPill() {
   const pill = document.getElementById("new-pill");
   if (!pill) return;
-  pill.hidden = held.size === 0;
-  pill.textContent = root.dataset.wordNew.replace("{n}", held.size);
+  const count = [...held.values()].filter(Boolean).length;
+  pill.hidden = count === 0;
+  pill.textContent = root.dataset.wordNew.replace("{n}", count);
 }
 
 function reloadList() {
@@ -143,9 +190,8 @@ function reloadList() {
 export function noteCounts() {
   counting ??= setTimeout(() => {
     counting = null;
-    const url = new URL(root.dataset.countsUrl, location.href);
-    url.searchParams.set("view", list().dataset.view);
-    window.htmx.ajax("GET", url.pathname + url.search, { target: "#say", swap: "none" });
+    const url = root.dataset.countsUrl + list().dataset.parameters;
+    window.htmx.ajax("GET", url, { target: "#say", swap: "none" });
   }, COUNTS_GAP_MS);
 }
 
@@ -155,14 +201,30 @@ export function markCurrent() {
   rowOf(openConversation())?.setAttribute("aria-current", "true");
 }
 
+function releaseWhenLeft() {
+  if (held.size && rows() && !isBusy()) releaseHeld();
+}
+
 export function startRows() {
   document.addEventListener("pointerover", (event) => {
     isPointed = event.pointerType === "mouse" && Boolean(event.target.closest("#rows"));
-    if (!isPointed && held.size && !rows()?.contains(document.activeElement) && rows()?.scrollTop <= 40) releaseHeld();
+    releaseWhenLeft();
   });
+  document.documentElement.addEventListener("pointerleave", () => {
+    isPointed = false;
+    releaseWhenLeft();
+  });
+  // After the event: only then is it known where the focus has gone.
+  document.addEventListener("focusout", () => setTimeout(releaseWhenLeft));
   document.addEventListener("click", (event) => {
     if (!event.target.closest("#new-pill")) return;
     releaseHeld();
     rows().scrollTop = 0;
+    allRows()[0]?.focus();
   });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.matches("#list, #list-body")) held.clear();
+  });
+  // After an act on many: those that it changed, wherever they belong now.
+  document.addEventListener("dexra:rows", (event) => refreshRows(event.detail.ids, { isOwn: true }));
 }

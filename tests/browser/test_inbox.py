@@ -435,7 +435,7 @@ def test_the_whole_work_is_done_by_keys(
     expect(page.locator("#composer")).to_have_class(re.compile("dx-comp-note"))
     page.keyboard.press("Escape")
     page.keyboard.press("i")
-    expect(page.locator("#thread-head")).to_contain_text("Yours")
+    expect(page.locator("#thread-head")).to_contain_text("Assigned to Nadia")
     page.keyboard.press("e")
     expect(page.locator("#toasts")).to_contain_text("Marked as done.")
     expect(page.locator(f"#row-{salma.pk}")).to_have_count(0)
@@ -487,7 +487,8 @@ def test_choosing_a_view_and_searching_change_only_the_list(
     page.locator('#views [data-view="all"]').click()
     expect(page.locator(".dx-row")).to_have_count(3)
     page.locator("#search").press_sequentially("hajar")
-    expect(page.locator(".dx-row")).to_have_count(1)
+    # Herself, and what she said.
+    expect(page.locator(".dx-row")).to_have_count(2)
     expect(page.locator("#search")).to_be_focused()
     expect(page).to_have_url(re.compile("q=hajar"))
     page.go_back()
@@ -531,7 +532,8 @@ def test_a_phone_shows_one_pane_at_a_time(
     open_page: OpenPage, agent: Agent, three: list[Conversation]
 ) -> None:
     page = open_page(agent, "/inbox/all/", **PHONE)
-    expect(page.locator("#main")).to_be_hidden()
+    # Only its place among the landmarks is left of it: every page has a main.
+    assert (page.locator("#main").bounding_box() or {})["width"] == 1
     expect(page.locator(".dx-tabbar")).to_be_visible()
 
     page.locator(f"#row-{three[0].pk}").tap()

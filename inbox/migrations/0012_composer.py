@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inbox', '0010_desk'),
+        ('inbox', '0011_list'),
     ]
 
     operations = [

@@ -1,0 +1,89 @@
+// Menus: a link with data-menu opens in place what it leads to. Each line of it is a submit button.
+
+import { ask, parse } from "./fragments.js";
+import { place } from "./popovers.js";
+
+const box = () => document.getElementById("menu");
+const items = () => [...box().querySelectorAll(".dx-menu-item")].filter((item) => !item.hidden);
+const search = () => box().querySelector("[data-menu-search]");
+const folded = (text) => text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
+
+// What had the focus before the menu, to give it back.
+let before = null;
+
+async function open(link) {
+  if (!box().contains(document.activeElement)) before = document.activeElement;
+  const response = await ask(link.href).catch(() => null);
+  if (!response?.ok) return;
+  const menu = box();
+  menu.replaceChildren(...parse(await response.text()).children);
+  filter("");
+  window.htmx.process(menu);
+  if (!menu.matches(":popover-open")) menu.showPopover();
+  place(menu, anchorOf(link));
+  (search() ?? items()[0])?.focus();
+}
+
+/** What has no place of its own (a command, a line of another menu) opens beside the head's menu. */
+function anchorOf(link) {
+  const own = link.getBoundingClientRect();
+  if (own.width && !box().contains(link)) return own;
+  return document.getElementById("more").getBoundingClientRect();
+}
+
+function filter(words) {
+  for (const item of box().querySelectorAll("[data-words]")) {
+    item.hidden = !folded(item.dataset.words).includes(folded(words));
+  }
+  const free = box().querySelector(".dx-menu-free");
+  if (free) free.hidden = !words;
+}
+
+function move(by) {
+  const shown = items();
+  const at = shown.indexOf(document.activeElement);
+  const next = at + by;
+  if (next < 0 && search()) search().focus();
+  else shown[Math.max(0, Math.min(shown.length - 1, next))]?.focus();
+}
+
+function onKey(event) {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    move(event.key === "ArrowDown" ? 1 : -1);
+  } else if (event.key === "Enter" && event.target === search()) {
+    event.preventDefault();
+    items()[0]?.click();
+  }
+}
+
+/** Several may be chosen one after the other: the menu shows what is. */
+function onDone(event) {
+  const form = event.detail.elt;
+  if (!box().contains(form) || !event.detail.successful) return;
+  const chosen = event.detail.requestConfig.triggeringEvent?.submitter;
+  if (!("stays" in form.dataset) || !chosen?.hasAttribute("aria-pressed")) {
+    box().hidePopover();
+    return;
+  }
+  chosen.setAttribute("aria-pressed", String(chosen.getAttribute("aria-pressed") !== "true"));
+}
+
+function giveFocusBack(event) {
+  const held = document.activeElement;
+  const isLost = !held || held === document.body || box().contains(held);
+  if (event.newState === "closed" && isLost && before?.isConnected) before.focus();
+}
+
+export function startMenus() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-menu]");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    open(link);
+  });
+  box().addEventListener("input", (event) => event.target === search() && filter(event.target.value.trim()));
+  box().addEventListener("keydown", onKey);
+  box().addEventListener("toggle", giveFocusBack);
+  document.addEventListener("htmx:afterRequest", onDone);
+}
