@@ -54,7 +54,7 @@ def reopened() -> Act:
     )
 
 
-def snoozed(until: datetime) -> Act:
+def snoozed(until: datetime | None) -> Act:
     return Act(
         lambda one, by: snooze_conversation(conversation=one, until=until, by=by),
         ("status", "snoozed_until"),
@@ -190,7 +190,7 @@ def _put_back_status(
     until = parse_datetime(before["snoozed_until"] or "")
     if before["status"] == CLOSED:
         close_conversation(conversation=conversation, by=by)
-    elif before["status"] == OPEN or until is None or until <= now():
+    elif before["status"] == OPEN or (until is not None and until <= now()):
         reopen_conversation(conversation=conversation, by=by)
     else:
         # Opened first: that brings back what waited in it.

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-
-from django.utils.timezone import localtime
-from django.utils.translation import gettext as _
+from datetime import datetime
 
 from inbox.models import Agent, Priority, Tag
-from inbox.pages.clock import clock_time
+from inbox.moments import Preset, presets_for
+from inbox.pages.clock import moment_label
 from inbox.pages.filters import Choice
 from inbox.pages.listing import Listing
-
-WORK_BEGINS = time(9)
-SOON = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +27,8 @@ def bulk_choices(listing: Listing) -> BulkChoices:
         agents=[one for one in listing.desk.agents if one != listing.desk.agent],
         tags=listing.desk.tags,
         snoozes=[
-            Choice(f"snooze:{name}", label)
-            for name, label in _snooze_labels(listing.desk.at)
+            Choice(f"snooze:{one.slug}", _snooze_label(one, listing.desk.at))
+            for one in presets_for(listing.desk.at, closes=None)
         ],
         priorities=[
             Choice(f"priority:{value}", str(label))
@@ -42,26 +37,12 @@ def bulk_choices(listing: Listing) -> BulkChoices:
     )
 
 
-def snooze_moment(name: str, at: datetime) -> datetime:
-    """When `soon`, `tomorrow` or `week` is, by the clock on the agent's wall.
-
-    Raises KeyError for another word.
-    """
-    local = localtime(at)
-    days = {"tomorrow": 1, "week": 7 - local.weekday()}
-    if name == "soon":
-        return at + SOON
-    day = local.date() + timedelta(days=days[name])
-    return datetime.combine(day, WORK_BEGINS, tzinfo=local.tzinfo)
+def snooze_moment(slug: str, at: datetime) -> datetime | None:
+    """When it comes back, None for when the customer writes. Raises KeyError for another word."""
+    return {one.slug: one.until for one in presets_for(at, closes=None)}[slug]
 
 
-def _snooze_labels(at: datetime) -> list[tuple[str, str]]:
-    times = {
-        name: clock_time(snooze_moment(name, at))
-        for name in ("soon", "tomorrow", "week")
-    }
-    return [
-        ("soon", _("For three hours, until %(time)s") % {"time": times["soon"]}),
-        ("tomorrow", _("Until tomorrow at %(time)s") % {"time": times["tomorrow"]}),
-        ("week", _("Until Monday at %(time)s") % {"time": times["week"]}),
-    ]
+def _snooze_label(preset: Preset, at: datetime) -> str:
+    if preset.until is None:
+        return str(preset.label)
+    return f"{preset.label} · {moment_label(preset.until, at=at)}"

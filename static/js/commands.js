@@ -13,7 +13,9 @@ export function offered() {
     const name = element.dataset.command;
     if (!element.disabled && isThere && !byName.has(name)) byName.set(name, element);
   }
-  return [...byName.values()];
+  // Where to go stands below what to do.
+  const isPlace = (element) => Number(Boolean(element.closest(".dx-views")));
+  return [...byName.values()].sort((one, other) => isPlace(one) - isPlace(other));
 }
 
 export function commandOf(key) {
