@@ -168,10 +168,7 @@ function picture(file) {
   element.src = URL.createObjectURL(file);
   if (family === "image") element.alt = "";
   else element.setAttribute("aria-label", file.name);
-  if (family === "audio") {
-    element.controls = true;
-    element.closest(".dx-attach-t")?.classList.add("dx-attach-sound");
-  }
+  if (family === "audio") element.controls = true;
   return element;
 }
 
