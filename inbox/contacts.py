@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from inbox.bell import ring, ring_after_commit
 from inbox.conversations import refresh
 from inbox.events import Event, EventName, Forgotten, emit, erase, keepers
-from inbox.media import drop_attachments, drop_avatar
+from inbox.media import drop_attachments, drop_avatar, drop_staged
 from inbox.models import (
     IN_FLIGHT,
     Agent,
@@ -28,6 +28,7 @@ from inbox.models import (
     Erasure,
     Fetch,
     Message,
+    StagedFile,
 )
 from inbox.turns import take_turn
 
@@ -173,6 +174,7 @@ def _forget_who_it_is(person: Forgotten) -> None:
     conversations = Conversation.objects.filter(pk__in=person.conversation_ids)
     conversations.update(subject="", referral={}, unread=0, waiting_since=None)
     Draft.objects.filter(conversation__in=person.conversation_ids).delete()
+    drop_staged(StagedFile.objects.filter(conversation__in=person.conversation_ids))
     _forget_acts(person)
     _forget_admin_log(person)
     emit([_forgotten(identity) for identity in identities])

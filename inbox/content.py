@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,10 +26,12 @@ from inbox.channels import (
 from inbox.errors import ContentInvalid
 from inbox.filetypes import HEAD_BYTES, sniff_type
 from inbox.media import SentFile
-from inbox.models import Channel
+from inbox.models import Channel, StagedFile
 
 MAX_FILES = 10
 MAX_NAME_CHARACTERS = 150
+# Into how many messages one text may be split.
+MAX_PARTS = 10
 MEGABYTE = 1024 * 1024
 
 
@@ -42,19 +46,29 @@ class LocalFile:
     mime_type: str
 
 
-Medium = OutgoingMedia | LocalFile
+Medium = OutgoingMedia | LocalFile | StagedFile
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """One composed reply. It leaves as files, then words, then cards, each a message of its own;
-    the quick replies hang on the last. A template goes alone."""
+    the quick replies hang on the last. A template goes alone.
+
+    is_split: words that are too long for one message go as several.
+    """
 
     text: str = ""
     media: tuple[Medium, ...] = ()
     cards: tuple[Card, ...] = ()
     quick_replies: tuple[QuickReply, ...] = ()
     template: TemplateUse | None = None
+    is_split: bool = False
+
+    def texts(self, limit: TextLimit) -> list[str]:
+        """The words, message by message."""
+        if self.is_split:
+            return split_text(self.text, limit)
+        return [self.text] if self.has_text else []
 
     @property
     def has_text(self) -> bool:
@@ -90,6 +104,63 @@ def _takes(limit: MediaLimit | None, mime_type: str) -> bool:
     return limit is not None and (not limit.types or mime_type in limit.types)
 
 
+# --- long texts ----------------------------------------------------------------------------------
+
+# Where a sentence or a line ends, in the scripts that customers of ours write.
+_SENTENCE_END = re.compile(r"[.!?…؟۔]+[\"'»”’)\]]*\s+|[。！？]+|\n+")
+_SPACE = re.compile(r"\s+")
+# A sentence that ends before this share of a message is no place to cut: parts would be many.
+_LEAST_SHARE = 3
+_JOINER = "\u200d"
+
+
+def split_text(text: str, limit: TextLimit) -> list[str]:
+    """A text as messages that the channel takes: cut at sentence ends, else between words, else
+    anywhere but inside what is seen as one character."""
+    parts, rest = [], text.strip()
+    while limit.measure(rest) > limit.maximum:
+        cut = _place_to_cut(rest, _fitting(rest, limit))
+        parts.append(rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    return [*parts, rest] if rest else parts
+
+
+def _fitting(text: str, limit: TextLimit) -> int:
+    """How many characters of it one message takes; at least one."""
+    if limit.unit != "bytes":
+        return limit.maximum
+    head = text.encode()[: limit.maximum].decode(errors="ignore")
+    return max(1, len(head))
+
+
+def _place_to_cut(text: str, most: int) -> int:
+    # A space may stand just behind what fits: it is not sent.
+    head = text[: most + 1]
+    for boundary in (_SENTENCE_END, _SPACE):
+        ends = [
+            found.end()
+            for found in boundary.finditer(head)
+            if len(found[0].rstrip()) + found.start() <= most
+        ]
+        if ends and ends[-1] > most // _LEAST_SHARE:
+            return ends[-1]
+    cut = most
+    while cut > 1 and _is_inside(text, cut):
+        cut -= 1
+    return cut
+
+
+def _is_inside(text: str, cut: int) -> bool:
+    """Whether a cut would part what is seen as one character."""
+    after = text[cut]
+    return (
+        text[cut - 1] == _JOINER
+        or after == _JOINER
+        or unicodedata.category(after) in {"Mn", "Me"}
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+    )
+
+
 # --- checks --------------------------------------------------------------------------------------
 
 
@@ -103,11 +174,22 @@ def check_content(content: Content, channel: Channel) -> None:
             _("A template goes alone: send the rest after the customer has answered."),
             param="template",
         )
-    check_text(content.text, limits.text, name)
+    if content.is_split:
+        _check_parts(content.texts(limits.text))
+    else:
+        check_text(content.text, limits.text, name)
     _check_media(content.media, limits, name)
     _check_quick_replies(content.quick_replies, limits, name)
     if content.cards:
         _check_cards(content.cards, channel, limits, name)
+
+
+def _check_parts(parts: list[str]) -> None:
+    if len(parts) > MAX_PARTS:
+        raise ContentInvalid(
+            _("This is too long, even for %(limit)d messages.") % {"limit": MAX_PARTS},
+            param="content",
+        )
 
 
 def check_text(text: str, limit: TextLimit, channel_name: str) -> None:
@@ -144,14 +226,8 @@ def _check_media(media: tuple[Medium, ...], limits: Limits, channel_name: str) -
     if len(media) > MAX_FILES:
         raise _file_refused(_("At most %(limit)d files at once."), limit=MAX_FILES)
     for medium in media:
-        limit = limits.media.get(medium.kind)
-        if limit is None:
-            raise _file_refused(
-                _("%(channel)s does not take this kind of file: %(kind)s."),
-                channel=channel_name,
-                kind=KIND_WORDS.get(medium.kind, medium.kind),
-            )
-        if isinstance(medium, LocalFile):
+        limit = _limit_of(medium, limits, channel_name)
+        if isinstance(medium, LocalFile | StagedFile):
             _check_file(medium, limit, channel_name)
         elif not medium.path and not medium.url.startswith(("https://", "http://")):
             raise _file_refused(
@@ -159,7 +235,26 @@ def _check_media(media: tuple[Medium, ...], limits: Limits, channel_name: str) -
             )
 
 
-def _check_file(file: LocalFile, limit: MediaLimit, channel_name: str) -> None:
+def check_file(file: LocalFile, channel: Channel) -> None:
+    """One file alone, before anything is stored. Raises ContentInvalid."""
+    limits, name = channel.adapter.limits, str(channel.adapter.label)
+    _check_file(file, _limit_of(file, limits, name), name)
+
+
+def _limit_of(medium: Medium, limits: Limits, channel_name: str) -> MediaLimit:
+    limit = limits.media.get(medium.kind)
+    if limit is None:
+        raise _file_refused(
+            _("%(channel)s does not take this kind of file: %(kind)s."),
+            channel=channel_name,
+            kind=KIND_WORDS.get(medium.kind, medium.kind),
+        )
+    return limit
+
+
+def _check_file(
+    file: LocalFile | StagedFile, limit: MediaLimit, channel_name: str
+) -> None:
     told = {
         "name": file.name or _("The file"),
         "channel": channel_name,

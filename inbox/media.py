@@ -23,6 +23,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -47,7 +48,13 @@ from inbox.filetypes import (
     is_program,
     sniff_type,
 )
-from inbox.models import Attachment, ChannelIdentity, Conversation, MessageType
+from inbox.models import (
+    Attachment,
+    ChannelIdentity,
+    Conversation,
+    MessageType,
+    StagedFile,
+)
 from inbox.pictures import (
     FORMATS,
     NotAPicture,
@@ -481,6 +488,14 @@ def drop_attachments(message_ids: Sequence[int]) -> None:
     _delete_after_commit(paths)
 
 
+def drop_staged(waiting: QuerySet[StagedFile]) -> None:
+    """Forget files that nobody has sent; those that a message took stay with it."""
+    unsent = list(waiting.filter(message=None))
+    StagedFile.objects.filter(pk__in=[one.pk for one in unsent]).delete()
+    files = (field.name for one in unsent for field in (one.file, one.thumbnail))
+    _delete_after_commit(files)
+
+
 def drop_avatar(identity: ChannelIdentity) -> None:
     """Forget a person's picture, and where it lies at the platform."""
     old = identity.avatar.name
@@ -557,8 +572,11 @@ def _sweep_day(
 def _known_files(paths: list[str]) -> set[str]:
     """Those that a row has; a thumbnail lies beside its file and goes with it."""
     owners = {path: path.removesuffix(_THUMBNAIL) for path in paths}
-    rows = Attachment.objects.filter(file__in=set(owners.values())).exclude(file="")
+    wanted = set(owners.values())
+    rows = Attachment.objects.filter(file__in=wanted).exclude(file="")
     files = set(rows.values_list("file", flat=True))
+    waiting = StagedFile.objects.filter(file__in=wanted)
+    files.update(waiting.values_list("file", flat=True))
     return {path for path, owner in owners.items() if owner in files}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -44,10 +44,14 @@ from inbox.models import (
     Direction,
     Message,
     MessageType,
+    Source,
+    StagedFile,
     Status,
 )
 from inbox.search import fold
 from inbox.templates import fill, find_template
+
+AT_ONCE = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ def queue_reply(
     template: TemplateUse | None = None,
     client_key: str = "",
     reply_to: Message | None = None,
+    is_split: bool = False,
+    delay: timedelta = AT_ONCE,
 ) -> list[Message]:
     """Store a reply and hand it to the channel once the transaction commits.
 
@@ -94,12 +100,17 @@ def queue_reply(
     replies hang on the last. A template goes alone, at any time. The same client key gives the
     messages of the first call.
 
+    is_split: a text that is too long becomes several messages. delay: how long it may be taken
+    back; what is written after it waits behind it.
+
     Raises ContentInvalid for what the channel cannot take, ChannelUnavailable if the channel
     is disconnected, ThreadHeld if another app has the conversation, ReplyWindowClosed if
     nothing may be sent now, KeyReused if the client key came with another content before.
     """
     current = lock(conversation)
-    reply = Content(content, tuple(media), tuple(cards), tuple(quick_replies), template)
+    reply = Content(
+        content, tuple(media), tuple(cards), tuple(quick_replies), template, is_split
+    )
     parts = split_into_parts(reply, current.channel)
     if stored := stored_under(client_key, current, parts):
         return stored
@@ -110,6 +121,7 @@ def queue_reply(
         parts,
         client_key=client_key,
         reply_to=reply_to,
+        delay=delay,
     )
 
 
@@ -182,8 +194,8 @@ def split_into_parts(reply: Content, channel: Channel) -> list[Part]:
             Part(MessageType.TEMPLATE, words, extra=_template_extra(reply.template))
         ]
     parts = [Part(medium.kind, medium=medium) for medium in reply.media]
-    if reply.has_text:
-        parts.append(Part(MessageType.TEXT, reply.text))
+    texts = reply.texts(channel.adapter.limits.text)
+    parts += [Part(MessageType.TEXT, text) for text in texts]
     if reply.cards:
         cards = [_card_as_json(card) for card in reply.cards]
         parts.append(Part(MessageType.TEMPLATE, extra={"cards": cards}))
@@ -211,10 +223,12 @@ def store_parts(
     client_key: str = "",
     reply_to: Message | None = None,
     is_private_reply: bool = False,
+    delay: timedelta = AT_ONCE,
 ) -> list[Message]:
     """Queue the parts, in order, as one group; the conversation is locked and comes back to life."""
     group = uuid.uuid4() if len(parts) > 1 else None
     moment = now()
+    undo = {"undo_until": (moment + delay).isoformat()} if delay else {}
     messages = []
     for number, part in enumerate(parts):
         message = Message.objects.create(
@@ -229,10 +243,10 @@ def store_parts(
             client_key=_part_key(client_key, number),
             group=group,
             status=Status.QUEUED,
-            next_attempt_at=moment,
+            next_attempt_at=moment + delay,
             reply_to=reply_to if number == 0 else None,
             is_private_reply=is_private_reply,
-            extra=part.extra,
+            extra=part.extra | undo,
             sent_at=moment,
             received_at=moment,
             search_text=fold(part.content),
@@ -242,7 +256,7 @@ def store_parts(
         messages.append(message)
     _reopen(conversation)
     refresh([conversation.pk])
-    ring_after_commit(deliver_next, conversation.pk)
+    ring_after_commit(deliver_next, conversation.pk, countdown=delay.total_seconds())
     return messages
 
 
@@ -260,12 +274,38 @@ def _store_medium(message: Message, medium: Medium) -> None:
             message=message, kind=medium.kind, remote_url=medium.url, title=medium.name
         )
         return
+    if isinstance(medium, StagedFile):
+        _take_staged(message, medium)
+        return
     try:
         stored = store_upload(medium.file)
     except SendError as error:
         raise StateForbids(error.detail, param="attachments") from error
     known = {"kind": medium.kind, "title": medium.name}
     Attachment.objects.create(message=message, **stored.fields() | known)
+
+
+def _take_staged(message: Message, staged: StagedFile) -> None:
+    """The file is the message's from now on. Raises ContentInvalid if it is another's already."""
+    free = StagedFile.objects.filter(pk=staged.pk, message=None)
+    if not free.update(message=message):
+        raise ContentInvalid(
+            _("%(name)s is not there any more. Attach it again.")
+            % {"name": staged.name},
+            param="attachments",
+        )
+    Attachment.objects.create(
+        message=message,
+        kind=staged.kind,
+        title=staged.name,
+        file=staged.file.name,
+        thumbnail=staged.thumbnail.name,
+        mime_type=staged.mime_type,
+        size=staged.size,
+        width=staged.width,
+        height=staged.height,
+        state=Attachment.State.STORED,
+    )
 
 
 def _part_key(client_key: str, number: int) -> str | None:
@@ -309,7 +349,7 @@ _COMPOSED = ("cards", "quick_replies", "template")
 
 def _outline(part: Part) -> tuple[Any, ...]:
     file: Any = None
-    if isinstance(part.medium, LocalFile):
+    if isinstance(part.medium, LocalFile | StagedFile):
         file = (part.medium.name, part.medium.size)
     elif part.medium:
         file = part.medium.url
@@ -404,3 +444,98 @@ def discard_message(*, message: Message, by: Agent) -> None:
     drop_attachments([current.pk])
     current.delete()
     refresh([conversation.pk])
+
+
+# --- back into the composer ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What a reply was made of. about: what it quoted, or the comment it answered."""
+
+    text: str
+    about: Message | None
+    is_private_reply: bool
+    is_public_reply: bool
+
+
+def can_take_back(message: Message, agent: Agent | None = None) -> bool:
+    """Whether it may be written anew: an agent's words or files that certainly never left.
+
+    agent: who asks; what has not failed is only its author's to take back.
+    """
+    is_made_of_words = not {"template", "cards"} & message.extra.keys()
+    if message.source != Source.AGENT or message.external_id or not is_made_of_words:
+        return False
+    if message.status == Status.FAILED:
+        return message.error_class != "uncertain"
+    return is_undoable(message) and message.author_id == (agent and agent.pk)
+
+
+def is_undoable(message: Message) -> bool:
+    """It waits, so that its author may think again."""
+    return (
+        message.status == Status.QUEUED
+        and message.attempts == 0
+        and "undo_until" in message.extra
+    )
+
+
+@transaction.atomic
+def take_back(*, message: Message, by: Agent) -> TakenBack:
+    """Remove a reply that never left, all its parts; its files wait in the composer of `by`.
+
+    Raises StateForbids if it may have been sent.
+    """
+    conversation = lock(message.conversation)
+    parts = [
+        part for part in _parts_of(conversation, message) if can_take_back(part, by)
+    ]
+    if not parts:
+        raise StateForbids(
+            _("It is on its way already and cannot be taken back any more.")
+        )
+    ids = [part.pk for part in parts]
+    StagedFile.objects.filter(message__in=ids).delete()
+    for attachment in Attachment.objects.filter(message__in=ids).exclude(file=""):
+        _stage_again(attachment, conversation, by)
+    # The rows go, the files stay: they are the composer's.
+    Attachment.objects.filter(message__in=ids).delete()
+    first = parts[0]
+    taken = TakenBack(
+        text="\n".join(part.content for part in parts if part.content),
+        about=next((part.reply_to for part in parts if part.reply_to), None),
+        is_private_reply=first.is_private_reply,
+        is_public_reply=first.type == MessageType.COMMENT,
+    )
+    Message.objects.filter(pk__in=ids).delete()
+    refresh([conversation.pk])
+    # What waited behind it need not wait any more.
+    ring_after_commit(deliver_next, conversation.pk)
+    return taken
+
+
+def _parts_of(conversation: Conversation, message: Message) -> list[Message]:
+    """The message with the other parts of its reply, locked, in order."""
+    of_reply = conversation.messages.filter(pk=message.pk)
+    if message.group is not None:
+        of_reply = conversation.messages.filter(group=message.group)
+    locked = of_reply.select_for_update(of=("self",)).select_related("reply_to")
+    return list(locked.order_by("pk"))
+
+
+def _stage_again(
+    attachment: Attachment, conversation: Conversation, agent: Agent
+) -> None:
+    StagedFile.objects.create(
+        agent=agent,
+        conversation=conversation,
+        kind=attachment.kind,
+        file=attachment.file.name,
+        thumbnail=attachment.thumbnail.name,
+        name=attachment.title[-150:],
+        mime_type=attachment.mime_type,
+        size=attachment.size or 0,
+        width=attachment.width,
+        height=attachment.height,
+    )

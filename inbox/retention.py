@@ -14,11 +14,13 @@ from django.db.models import Model, Q
 from django.utils.timezone import now
 
 from inbox.bell import ring
-from inbox.models import ChannelAction, Erasure, Import
+from inbox.models import ChannelAction, Erasure, Import, StagedFile
 
 logger = logging.getLogger(__name__)
 
 BATCH = 5000
+# How long a file waits in a composer.
+KEEP_STAGED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ rules: list[Rule] = [
         days("KEEP_PROOFS_DAYS"),
         Q(finished_at__isnull=False),
     ),
+    # Handed over and never sent: the file goes by the sweeper, as it belongs to nobody then.
+    Rule(StagedFile, "created_at", lambda: KEEP_STAGED, Q()),
 ]
 
 

@@ -303,6 +303,14 @@ def meta(asgi_server: str) -> Meta:
 PORT = settings.PORT
 
 
+_serving: list[uvicorn.Server] = []
+
+
+def wait_until_answered() -> None:
+    """Until no request is under way: what a page saves as it goes would meet the database's end."""
+    wait_until(lambda: not any(one.server_state.tasks for one in _serving))
+
+
 @contextmanager
 def serving(port: int) -> Iterator[str]:
     """The whole ASGI application on a real socket, in a thread of its own."""
@@ -321,7 +329,9 @@ def serving(port: int) -> Iterator[str]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started)
+    _serving.append(server)
     yield f"http://127.0.0.1:{port}"
+    _serving.remove(server)
     server.should_exit = server.force_exit = True
     thread.join(timeout=10)
 

@@ -38,6 +38,7 @@ from inbox.models.messages import (
     Status,
 )
 from inbox.models.templates import MessageTemplate
+from inbox.models.uploads import StagedFile
 
 __all__ = [
     "CONTACT_WORDS",
@@ -71,6 +72,7 @@ __all__ = [
     "Reaction",
     "SavedView",
     "Source",
+    "StagedFile",
     "Status",
     "Tag",
     "Team",

@@ -27,6 +27,10 @@ class Draft(models.Model):
     about = models.ForeignKey(
         Message, on_delete=models.SET_NULL, null=True, related_name="+"
     )
+    # The client key under which it will be sent: a save that comes after the send is known by it.
+    key = models.CharField(max_length=80, blank=True, default="")
+    # Counts the saves of one key: one that was overtaken on its way changes nothing.
+    version = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST
 
 from inbox.comment_rules import ACTION_KINDS, CommentAct
 from inbox.comments import manage_comment, reply_privately, reply_publicly
-from inbox.models import MessageType, Source
+from inbox.desk import write_reply
+from inbox.models import Message, MessageType, Source
 from inbox.outbound import Writer
-from inbox.pages.composer import PRIVATE, PUBLIC, Choice
+from inbox.pages.composer import PRIVATE, PUBLIC, Choice, ReplyForm
 from inbox.pages.conversations import find_conversation
 from inbox.pages.http import AgentRequest, agent_page
+from inbox.pages.posted import sending_of, staged_files
 from inbox.pages.writing import find_message, may_write, settle, write
 
 
@@ -26,17 +28,32 @@ def reply(request: AgentRequest, pk: int, mode: str) -> HttpResponse:
     conversation = find_conversation(request, comment.conversation.pk)
     if comment.type != MessageType.COMMENT or mode not in {PUBLIC, PRIVATE}:
         raise Http404
-    answer = reply_publicly if mode == PUBLIC else reply_privately
 
-    def queue(values: dict[str, Any]) -> None:
-        answer(
-            comment=comment,
-            by=Writer(Source.AGENT, request.user),
-            content=values["content"],
-            client_key=values["key"],
+    def queue(form: ReplyForm) -> None:
+        write_reply(
+            conversation=conversation,
+            agent=request.user,
+            sending=sending_of(request, form),
+            content=form.cleaned_data["content"],
+            queue=_answer(request, comment, mode, form),
         )
 
     return write(request, conversation, Choice(mode, about=pk), queue)
+
+
+def _answer(
+    request: AgentRequest, comment: Message, mode: str, form: ReplyForm
+) -> Callable[[], object]:
+    by = Writer(Source.AGENT, request.user)
+    content, key = form.cleaned_data["content"], form.cleaned_data["key"]
+    if mode == PUBLIC:
+        return lambda: reply_publicly(
+            comment=comment, by=by, content=content, client_key=key
+        )
+    media = staged_files(request, comment.conversation, form)
+    return lambda: reply_privately(
+        comment=comment, by=by, content=content, media=media, client_key=key
+    )
 
 
 @agent_page

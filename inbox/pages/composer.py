@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from inbox.actions import held_before
+from inbox.canned import SNOOZES, Step, read_steps, steps_of
 from inbox.channels import Ability, ReplyWindow, TextLimit, WindowKind, WindowState
 from inbox.comment_rules import (
     CommentAct,
@@ -25,19 +26,26 @@ from inbox.comment_rules import (
     standing_of,
     why_not,
 )
+from inbox.content import split_text
+from inbox.drafts import drafts_of
+from inbox.errors import ContentInvalid
 from inbox.models import (
     Agent,
     Channel,
     ChannelAction,
     Conversation,
+    Draft,
     Message,
     Source,
+    StagedFile,
 )
 from inbox.outbound import can_quote
 from inbox.pages.clock import moment_label, span_words
 from inbox.pages.file_rules import accepted_types, file_rules
 from inbox.pages.rows import window_tone
 from inbox.pages.templates import ChosenTemplate, approved_templates, choose
+from inbox.preferences import preferences_of
+from inbox.staging import waiting_files
 
 REPLY, NOTE, PUBLIC, PRIVATE = "reply", "note", "public", "private"
 MODES = frozenset({REPLY, NOTE, PUBLIC, PRIVATE})
@@ -45,6 +53,8 @@ _COMMENT_ACTS = {PUBLIC: CommentAct.REPLY, PRIVATE: CommentAct.REPLY_PRIVATELY}
 MAX_KEY_CHARACTERS = 80
 # States in which words are written to the person's inbox.
 _WRITING = frozenset({"open", "probable", "human"})
+# What asks for more than the page knows, or would be too much.
+MAX_POSTED = 60
 
 
 class ReplyForm(forms.Form):
@@ -60,6 +70,10 @@ class ReplyForm(forms.Form):
         },
     )
     key = forms.CharField(required=False, max_length=MAX_KEY_CHARACTERS)
+    draft = forms.CharField(required=False, max_length=MAX_KEY_CHARACTERS)
+    seen = forms.IntegerField(required=False, min_value=0)
+    # Given where the page has said that the text goes as several messages.
+    parts = forms.IntegerField(required=False, min_value=2)
     reply_to = forms.IntegerField(required=False, min_value=1)
     template = forms.IntegerField(required=False, min_value=1)
 
@@ -67,6 +81,25 @@ class ReplyForm(forms.Form):
         """Browsers send line ends as CRLF; people typed, and channels count, one character."""
         text: str = self.cleaned_data["content"]
         return text.replace("\r\n", "\n")
+
+    def many(self, name: str) -> list[str]:
+        """What was posted several times under one name, in order."""
+        posted: list[str] = getattr(self.data, "getlist", lambda _name: [])(name)
+        return [value for value in posted if value][:MAX_POSTED]
+
+    @property
+    def steps(self) -> list[str]:
+        """What is to be done with the reply: the chips, and the button that was pressed."""
+        then = [str(self.data.get("then", ""))]
+        return [*self.many("act"), *(token for token in then if token)]
+
+    @property
+    def file_ids(self) -> list[int]:
+        return [
+            int(value)
+            for value in self.many("upload")
+            if value.isdecimal() and len(value) < 19
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +169,12 @@ class Composer:
     can_take_over: bool = False
     is_taking_over: bool = False
     shows_typing: bool = False
+    draft_key: str = ""
+    files: Sequence[StagedFile] = ()
+    steps: Sequence[Step] = ()
+    seen: int = 0
+    enter_sends: bool = False
+    can_act: bool = False
 
     @property
     def template(self) -> str:
@@ -155,7 +194,46 @@ class Composer:
 
     @property
     def takes_files(self) -> bool:
+        return self.state in _WRITING or self.state == PRIVATE
+
+    @property
+    def is_for_person(self) -> bool:
+        """Whether it goes into the person's inbox, in as many messages as it needs."""
         return self.state in _WRITING
+
+    @property
+    def text(self) -> str:
+        return str(self.form["content"].value() or "")
+
+    @property
+    def parts(self) -> list[str]:
+        """As what messages the text would go; nothing while it is one."""
+        limit = self.limit
+        if (
+            not self.is_for_person
+            or not limit
+            or limit.measure(self.text) <= limit.maximum
+        ):
+            return []
+        return split_text(self.text, limit)
+
+    @property
+    def choices(self) -> list[str]:
+        """Quick replies that were posted, to be shown again."""
+        return self.form.many("choice") if self.form.is_bound else []
+
+    @property
+    def most_choices(self) -> int:
+        return self.conversation.channel.adapter.limits.quick_replies
+
+    @property
+    def longest_choice(self) -> int:
+        return self.conversation.channel.adapter.limits.quick_reply_title
+
+    @property
+    def presets(self) -> list[tuple[str, str]]:
+        """When a conversation may come back, as (token, words)."""
+        return [(f"snooze:{words}", str(label)) for words, label in SNOOZES.items()]
 
     @property
     def accepted_types(self) -> str:
@@ -189,10 +267,15 @@ def build_composer(
     if choice.mode not in MODES:
         raise Http404
     at = now()
+    draft = drafts_of(agent, conversation).filter(mode=choice.mode).first()
+    choice = _with_draft(choice, draft)
     standing = _stand(conversation, agent, choice, at)
+    if draft and form is None and _is_about(draft, choice):
+        form = ReplyForm(initial={"content": draft.content})
     channel, contact = conversation.channel, conversation.identity.contact
     abilities = channel.adapter.abilities(channel)
     key = str(form.data.get("key", "")) if form is not None else ""
+    preferences = preferences_of(agent)
     is_writing = standing.state in _WRITING
     is_held = standing.state == "held"
     return Composer(
@@ -219,7 +302,42 @@ def build_composer(
         shows_typing=is_writing
         and channel.shows_typing
         and Ability.TYPING in abilities,
+        draft_key=draft.key if draft else "",
+        files=list(waiting_files(conversation, agent))
+        if standing.state != NOTE
+        else (),
+        steps=_steps_posted(form),
+        seen=newest_id(conversation),
+        enter_sends=preferences.enter_sends,
+        can_act=agent.has_perm("inbox.change_conversation"),
     )
+
+
+def newest_id(conversation: Conversation) -> int:
+    """Of all that the page shows; 0 for an empty thread."""
+    newest = conversation.messages.order_by("-pk").values_list("pk", flat=True).first()
+    return newest or 0
+
+
+def _with_draft(choice: Choice, draft: Draft | None) -> Choice:
+    """A draft of a reply remembers what it quoted."""
+    if draft is None or choice.mode != REPLY or choice.quote is not None:
+        return choice
+    return replace(choice, quote=draft.about_id)
+
+
+def _is_about(draft: Draft, choice: Choice) -> bool:
+    """What was begun about one comment is not put under another."""
+    return choice.mode not in _COMMENT_ACTS or draft.about_id == choice.about
+
+
+def _steps_posted(form: ReplyForm | None) -> list[Step]:
+    if form is None or not form.is_bound:
+        return []
+    try:
+        return steps_of(read_steps(form.many("act")))
+    except ContentInvalid:
+        return []
 
 
 def _stand(

@@ -52,5 +52,7 @@ def file_rules(adapter: ChannelAdapter) -> str:
             "kilobytes": _("%(count)s kB") % {"count": "{n}"},
             "remove": _("Remove %(name)s") % {"name": "{name}"},
             "alone": _("sent as its own message"),
+            "lost": _("%(name)s did not get through. Try again or remove it.")
+            % {"name": "{name}"},
         }
     )

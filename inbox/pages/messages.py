@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from datetime import timedelta
 
+from django.db import transaction
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbox.actions import react as react_to
 from inbox.channels import TemplateUse
-from inbox.content import LocalFile, read_file
+from inbox.content import split_text
 from inbox.conversations import add_note
-from inbox.errors import ContentInvalid
-from inbox.media import SentFile
+from inbox.desk import write_reply
+from inbox.drafts import Written, drop_sent, put_back
+from inbox.errors import ContentInvalid, InboxError
 from inbox.models import Conversation, Message, Source
-from inbox.outbound import discard_message, queue_reply, retry_message
+from inbox.outbound import (
+    TakenBack,
+    discard_message,
+    queue_reply,
+    retry_message,
+    take_back,
+)
 from inbox.pages import thread
 from inbox.pages.acts import REACTIONS
-from inbox.pages.composer import NOTE, Choice
-from inbox.pages.conversations import find_conversation
-from inbox.pages.http import AgentRequest, agent_page
+from inbox.pages.composer import (
+    NOTE,
+    PRIVATE,
+    PUBLIC,
+    REPLY,
+    Choice,
+    ReplyForm,
+    build_composer,
+)
+from inbox.pages.conversations import find_conversation, listing_of, page_of
+from inbox.pages.http import AgentRequest, agent_page, is_fragment, render_fragments
+from inbox.pages.posted import choices_of, sending_of, staged_files
 from inbox.pages.templates import read_use
 from inbox.pages.writing import (
     answer_thread,
     find_message,
     may_write,
+    refused,
     settle,
     shown_to,
     write,
 )
+from inbox.preferences import preferences_of
 
 
 @agent_page
@@ -61,16 +81,31 @@ def send(request: AgentRequest, pk: int) -> HttpResponse:
     """Queue a reply. The same key is the same message, however often it is posted."""
     conversation = find_conversation(request, pk)
 
-    def queue(values: dict[str, Any]) -> None:
-        queue_reply(
+    def queue(form: ReplyForm) -> None:
+        values = form.cleaned_data
+        content = "" if values["template"] else values["content"]
+        media = staged_files(request, conversation, form)
+        template = _template(request, conversation, values["template"])
+        quoted = _quoted(conversation, values["reply_to"])
+        delay = timedelta(seconds=preferences_of(request.user).undo_seconds)
+        write_reply(
             conversation=conversation,
-            source=Source.AGENT,
-            author=request.user,
-            content="" if values["template"] else values["content"],
-            media=_files(request, conversation),
-            template=_template(request, conversation, values["template"]),
-            client_key=values["key"],
-            reply_to=_quoted(conversation, values["reply_to"]),
+            agent=request.user,
+            sending=sending_of(request, form),
+            content=content,
+            queue=lambda: queue_reply(
+                conversation=conversation,
+                source=Source.AGENT,
+                author=request.user,
+                content=content,
+                media=media,
+                quick_replies=choices_of(form),
+                template=template,
+                client_key=values["key"],
+                reply_to=quoted,
+                is_split=bool(values["parts"]),
+                delay=delay,
+            ),
         )
 
     return write(request, conversation, _choice_posted(request), queue)
@@ -88,12 +123,6 @@ def _choice_posted(request: AgentRequest) -> Choice:
         template=number("template"),
         values=request.POST.dict(),
     )
-
-
-def _files(request: AgentRequest, conversation: Conversation) -> list[LocalFile]:
-    limits = conversation.channel.adapter.limits
-    files = cast("list[SentFile]", request.FILES.getlist("files"))
-    return [read_file(file, limits) for file in files]
 
 
 def _template(
@@ -124,13 +153,17 @@ def _quoted(conversation: Conversation, pk: int | None) -> Message | None:
 def note(request: AgentRequest, pk: int) -> HttpResponse:
     conversation = find_conversation(request, pk)
 
-    def add(values: dict[str, Any]) -> None:
-        add_note(
-            conversation=conversation,
-            author=request.user,
-            content=values["content"],
-            client_key=values["key"],
-        )
+    def add(form: ReplyForm) -> None:
+        values = form.cleaned_data
+        sending = sending_of(request, form)
+        with transaction.atomic():
+            add_note(
+                conversation=conversation,
+                author=request.user,
+                content=values["content"],
+                client_key=values["key"],
+            )
+            drop_sent(request.user, conversation, {sending.key, sending.draft})
 
     return write(request, conversation, Choice(NOTE), add)
 
@@ -156,6 +189,61 @@ def discard(request: AgentRequest, pk: int) -> HttpResponse:
         request,
         message.conversation,
         lambda: discard_message(message=message, by=request.user),
+    )
+
+
+@agent_page
+@require_POST
+@may_write
+def bring_back(request: AgentRequest, pk: int) -> HttpResponse:
+    """Undo a reply that still waits, or edit one that failed: it stands in the composer again."""
+    message = find_message(request, pk)
+    conversation = find_conversation(request, message.conversation.pk)
+    try:
+        with transaction.atomic():
+            taken = take_back(message=message, by=request.user)
+            mode = _mode_of(taken)
+            written = Written(mode, taken.text, about=taken.about)
+            put_back(agent=request.user, conversation=conversation, written=written)
+    except InboxError as refusal:
+        return refused(request, conversation, refusal)
+    about = taken.about.pk if taken.about else None
+    choice = Choice(mode, about=about) if mode != REPLY else Choice(quote=about)
+    if not is_fragment(request):
+        url = page_of(listing_of(request), conversation)
+        joint = "&" if "?" in url else "?"
+        return redirect(
+            url if mode == REPLY else f"{url}{joint}mode={mode}&about={about}"
+        )
+    conversation = find_conversation(request, conversation.pk)
+    context = {
+        "thread": shown_to(request, conversation),
+        "conversation": conversation,
+        "composer": build_composer(conversation, request.user, choice),
+        "listing": listing_of(request),
+        "is_page": False,
+    }
+    return render_fragments(
+        request, ["inbox/_messages.html", "inbox/_composer.html"], context
+    )
+
+
+def _mode_of(taken: TakenBack) -> str:
+    if taken.is_private_reply:
+        return PRIVATE
+    return PUBLIC if taken.is_public_reply else REPLY
+
+
+@agent_page
+@require_POST
+@may_write
+def parts(request: AgentRequest, pk: int) -> HttpResponse:
+    """As what messages a long text would go."""
+    conversation = find_conversation(request, pk)
+    text = request.POST.get("content", "").replace("\r\n", "\n")
+    limit = conversation.channel.adapter.limits.text
+    return render_fragments(
+        request, ["inbox/composer/_parts.html"], {"parts": split_text(text, limit)}
     )
 
 

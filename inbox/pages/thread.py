@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from django.db.models import QuerySet
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext
@@ -23,6 +24,7 @@ from inbox.models import (
     Source,
     Status,
 )
+from inbox.outbound import can_take_back, is_undoable
 from inbox.pages.acts import Acts, read_acts
 from inbox.pages.clock import clock_time, day_label, full_moment
 from inbox.pages.cursors import decode_cursor, encode_cursor, keyset_before
@@ -100,6 +102,8 @@ class Bubble:
     reactions: tuple[str, ...] = ()
     line: Line | None = None
     can_discard: bool = False
+    can_edit: bool = False
+    undo_until: str = ""
     acts: Acts | None = None
     post: Post | None = None
     heading: str = ""
@@ -267,6 +271,8 @@ def _bubble(
         reactions=reactions,
         line=line,
         can_discard=message.external_id is None and message.error_class != "uncertain",
+        can_edit=message.status == Status.FAILED and can_take_back(message),
+        undo_until=_undo_until(message, at),
         acts=acts,
         post=post,
         heading=_heading(message, post),
@@ -358,6 +364,12 @@ _KINDS = {
     Source.API: Kind("code", _("API"), "info", "api"),
     Source.AI: Kind("spark", _("AI"), "ai", "ai"),
 }
+
+
+def _undo_until(message: Message, at: datetime) -> str:
+    """Until when its author may take it back; "" if it does not wait for that."""
+    until = parse_datetime(str(message.extra.get("undo_until", "")))
+    return until.isoformat() if until and until > at and is_undoable(message) else ""
 
 
 def _mark(conversation: Conversation, message: Message) -> Mark | None:

@@ -17,7 +17,7 @@ export function post(url, fields = {}) {
   return ask(url, { method: "POST", body });
 }
 
-function csrfToken() {
+export function csrfToken() {
   return document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 

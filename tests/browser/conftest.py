@@ -12,7 +12,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from inbox.models import Agent
-from tests.conftest import CHROMIUM
+from tests.conftest import CHROMIUM, wait_until_answered
 from tests.inbox.pages.conftest import say
 
 __all__ = ["say"]
@@ -77,7 +77,11 @@ def open_page(browser: Browser, asgi_server: str) -> Iterator[OpenPage]:
 
     yield open_as
     for context in contexts:
+        # A page that is left says what it has not said yet.
+        for page in context.pages:
+            page.goto("about:blank")
         context.close()
+    wait_until_answered()
     assert troubles == []
 
 

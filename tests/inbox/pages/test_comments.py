@@ -361,14 +361,14 @@ def test_a_closed_window_offers_the_approved_templates(
 ) -> None:
     close_window(conversation)
     MessageTemplate.objects.create(
-        channel=conversation.channel, external_id="t2", name="draft", status="pending"
+        channel=conversation.channel, external_id="t2", name="unready", status="pending"
     )
 
     html = composer(htmx, conversation)
 
     assert "An approved template may still be sent" in html
     assert "order_shipped" in html
-    assert "draft" not in html
+    assert "unready" not in html
 
 
 def test_a_template_is_filled_and_sent(

@@ -525,7 +525,8 @@ def test_a_thread_of_sixty_costs_no_more_queries_than_one_of_three(
     few = count_queries(agent_client, path)
     fill(30)
 
-    assert count_queries(agent_client, path) == few <= 19
+    # The composer asks for the draft, the files that wait, how the agent writes, what is newest.
+    assert count_queries(agent_client, path) == few <= 23
 
 
 # --- counts ----------------------------------------------------------------------------------------
