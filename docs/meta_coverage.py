@@ -178,7 +178,7 @@ SIGNALS = {
     Signal.TYPING_STOPPED: "`typing_off`, when they stop.",
 }
 QUESTIONS = {
-    "Messenger profile": ("Name and picture; the conversation's participants where Meta refuses.", ("first_name",)),
+    "Messenger profile": ("Name and picture; the conversation's participants where Meta refuses.", ("profile_pic",)),
     "Instagram profile": ("Name, handle, picture; a commenter's refusal is quiet.", ("follower_count", "is_verified_user")),
     "comment details": ("Time, link, picture, author; gone is gone here too.", ("fetch_details",)),
     "Conversations API": ("Imported on connecting, compared after silence, asked for a stranger; 2 a second, newest 20 messages of each.", ("fetch_history",)),

@@ -147,7 +147,7 @@ def test_statements_do_not_grow_with_what_was_said(
     for number in range(5):
         do(agent_client, person, "write", text=f"Salam {number}")
 
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         agent_client.get(f"/sandbox/?person={person.pk}")
     with django_assert_max_num_queries(15):
         look(agent_client, person)
