@@ -70,7 +70,7 @@ def run(url: str, seconds: int) -> dict[str, Any]:
     """Ratios to pgbench: one drainer alone, and the whole way under load with no backlog."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(SCHEMA)
-        connection.execute("truncate channels_meta_rawevent")
+        connection.execute("truncate channels_meta_rawevent cascade")
         create_channel(connection)
     baseline = pgbench(url, ONE_EVENT, 16, seconds)
     alone = _drain_alone(url)

@@ -48,4 +48,4 @@ def run(url: str, seconds: int, rounds: int) -> dict[str, Any]:
 
 def _empty(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("truncate channels_meta_rawevent")
+        connection.execute("truncate channels_meta_rawevent cascade")

@@ -23,8 +23,8 @@ import redis.asyncio
 from django.conf import settings
 from django.db import connections
 
-from channels_meta.processing import KICK, KICK_MS, drain
-from inbox.bell import ring
+from channels_meta.processing import drain
+from inbox.bell import KICK_MS, kick_key, ring
 
 logger = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class _Bell:
                 settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
             )
         try:
-            if await self._redis.set(KICK, 1, nx=True, px=KICK_MS):
+            if await self._redis.set(kick_key(drain), 1, nx=True, px=KICK_MS):
                 await asyncio.to_thread(ring, drain)
         except (redis.RedisError, OSError) as error:
             logger.warning("ingest.bell_unheard error=%s", type(error).__name__)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import redis
 from celery import shared_task
 from django.conf import settings
 from django.db import (
@@ -26,18 +25,17 @@ from channels_meta.lanes import side_by_side
 from channels_meta.models import Credential, RawEvent
 from channels_meta.payloads import Parsed, parse
 from channels_meta.redaction import forget_messages, note_mentions
-from inbox.bell import ring, ring_after_commit
+from inbox.bell import answer_kick, kick_after_commit, ring
 from inbox.fetching import fetch_due
-from inbox.inbound import Arrival, InboundMessage, Received, receive, take_turn
+from inbox.inbound import Arrival, InboundMessage, Received, receive
 from inbox.inbound.batch import Key
 from inbox.jsonb import dump
 from inbox.models import Channel
-from inbox.redis import redis_client
+from inbox.pipeline import fetch_together
+from inbox.turns import TAKE_TURN, TURN
 
 logger = logging.getLogger(__name__)
 
-KICK = "dexra:kick:drain"
-KICK_MS = 10_000
 # One transaction's share of the journal.
 CLAIM_ROWS = 1000
 CLAIM_BYTES = 8 * 1024 * 1024
@@ -59,6 +57,8 @@ POISON = (
 # SQLSTATE class of limits that a row exceeds (an index entry, a tsvector): poison too, although
 # psycopg files it with lost connections.
 PROGRAM_LIMIT = "54"
+
+ASYNCHRONOUS = "select set_config('synchronous_commit', 'off', true)"
 
 CLAIM = """
 select id, body, extract(epoch from received_at)::float8 from (
@@ -108,38 +108,50 @@ def drain() -> None:
                 ring(drain)
                 return
         # A commit after this rings anew; one before it is seen by one more look.
-        release_kick()
+        answer_kick(drain)
         if not drain_once():
             return
 
 
-def release_kick() -> None:
+def drain_once() -> int:
+    """Process one claim. Returns how many rows it had. A lost connection rolls all of it back."""
     try:
-        redis_client().delete(KICK)
-    except redis.RedisError as error:
-        logger.warning("drain.kick error=%s", type(error).__name__)
+        return _process(is_last_try=False)
+    except (*POISON, OperationalError) as error:
+        if not is_poison(error):
+            raise
+    return _process(is_last_try=True)
 
 
 @transaction.atomic
-def drain_once() -> int:
-    """Process one claim. Returns how many rows it had. A lost connection rolls all of it back."""
-    take_turn()
+def _process(*, is_last_try: bool) -> int:
+    """is_last_try: find out what cannot be stored, and store the rest."""
     rows = _claim()
     if not rows:
         return 0
-    routed = _route([update for row in rows for update in _read(row)])
-    _remember(routed, _store(routed))
+    routed, channels = _route([update for row in rows for update in _read(row)])
+
+    def store(some: Sequence[Routed]) -> list[Received]:
+        return _hand_over(some, channels, is_last_try=is_last_try)
+
+    _remember(routed, _store(routed, store))
     _mark(rows)
     return len(rows)
 
 
 def _claim() -> list[Journalled]:
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [CLAIM_ROWS, CLAIM_BYTES])
-        return [
-            Journalled(row[0], bytes(row[1]), datetime.fromtimestamp(row[2], UTC))
-            for row in cursor.fetchall()
-        ]
+    """What is due, once it is our turn.
+
+    The commit is not waited for: should PostgreSQL die before it is on disk, the claim is pending
+    again. Whatever leaves the house (a send, a delivery) is committed for good first, and all
+    before it with it.
+    """
+    claim = [CLAIM_ROWS, CLAIM_BYTES]
+    *_, rows = fetch_together((ASYNCHRONOUS, ()), (TAKE_TURN, [TURN]), (CLAIM, claim))
+    return [
+        Journalled(row[0], bytes(row[1]), datetime.fromtimestamp(row[2], UTC))
+        for row in rows
+    ]
 
 
 # --- parse and route -----------------------------------------------------------------------------
@@ -175,70 +187,65 @@ def _read(row: Journalled) -> Iterable[Update]:
             yield update
 
 
-def _route(updates: Sequence[Update]) -> list[tuple[Update, Arrival]]:
+Routed = tuple[Update, Arrival]
+
+
+def _route(updates: Sequence[Update]) -> tuple[list[Routed], dict[int, Channel]]:
     """Find each update's channel by the first of its account ids that is ours."""
-    channels = _channels_of({account for u in updates for account in u.parsed.accounts})
-    lost = [u.parsed for u in updates if _channel_of(u.parsed, channels) is None]
+    ours = _channels_of({account for u in updates for account in u.parsed.accounts})
+    lost = [u.parsed for u in updates if _channel_of(u.parsed, ours) is None]
     if lost:
-        channels |= _linked_to({one for parsed in lost for one in parsed.accounts})
+        ours |= _linked_to({one for parsed in lost for one in parsed.accounts})
     routed = []
     for update in updates:
-        channel_id = _channel_of(update.parsed, channels)
-        if channel_id is None:
+        channel = _channel_of(update.parsed, ours)
+        if channel is None:
             update.row.unrouted = True
             update.row.outcomes[update.place] = f"unrouted: {update.parsed.label}"
             continue
         item = update.parsed.item
         assert item is not None  # noqa: S101 - _read yields no others
-        arrival = Arrival(channel_id, update.row.received_at, item, update.row.id)
+        arrival = Arrival(channel.pk, update.row.received_at, item, update.row.id)
         routed.append((update, arrival))
-    return routed
+    return routed, {one.pk: one for found in ours.values() for one in found}
 
 
-def _channels_of(accounts: set[str]) -> dict[str, list[tuple[str, int]]]:
-    """account id -> [(kind, channel id)]"""
-    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    rows = Channel.objects.filter(external_id__in=accounts).values_list(
-        "external_id", "kind", "pk"
-    )
-    for external_id, kind, pk in rows:
-        found[external_id].append((kind, pk))
+def _channels_of(accounts: set[str]) -> dict[str, list[Channel]]:
+    """By account id: an Instagram account and a Page may have the same."""
+    found: dict[str, list[Channel]] = defaultdict(list)
+    for channel in Channel.objects.filter(external_id__in=accounts):
+        found[channel.external_id].append(channel)
     return found
 
 
-def _linked_to(pages: set[str]) -> dict[str, list[tuple[str, int]]]:
+def _linked_to(pages: set[str]) -> dict[str, list[Channel]]:
     """The same for events that name the Page to which an Instagram account is linked: one page of
     the documentation has them so."""
-    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    rows = Credential.objects.filter(node_id__in=pages).values_list(
-        "node_id", "channel__kind", "channel_id"
-    )
-    for node_id, kind, pk in rows:
-        found[node_id].append((kind, pk))
+    found: dict[str, list[Channel]] = defaultdict(list)
+    linked = Credential.objects.filter(node_id__in=pages).select_related("channel")
+    for credential in linked:
+        found[credential.node_id].append(credential.channel)
     return found
 
 
-def _channel_of(
-    parsed: Parsed, channels: dict[str, list[tuple[str, int]]]
-) -> int | None:
+def _channel_of(parsed: Parsed, ours: dict[str, list[Channel]]) -> Channel | None:
     for account in parsed.accounts:
-        for kind, channel_id in channels.get(account, ()):
-            if not parsed.kind or kind == parsed.kind:
-                return channel_id
+        for channel in ours.get(account, ()):
+            if not parsed.kind or channel.kind == parsed.kind:
+                return channel
     return None
 
 
 # --- hand over -----------------------------------------------------------------------------------
 
 
-Routed = tuple[Update, Arrival]
-
-
-def _store(routed: Sequence[Routed]) -> list[Received]:
+def _store(
+    routed: Sequence[Routed], store: Callable[[Sequence[Routed]], list[Received]]
+) -> list[Received]:
     """Everything of the claim, side by side where there is enough of it."""
     if len(routed) < WIDE:
-        return _hand_over(routed)
-    lanes = side_by_side(routed, person_of=_person_of, store=_hand_over)
+        return store(routed)
+    lanes = side_by_side(routed, person_of=_person_of, store=store)
     return [received for lane in lanes for received in lane]
 
 
@@ -252,23 +259,33 @@ def _person_of(routed: Routed) -> str:
     return "" if is_comment else getattr(item, "person_id", "")
 
 
-def _hand_over(routed: Sequence[Routed]) -> list[Received]:
+def _hand_over(
+    routed: Sequence[Routed], channels: Mapping[int, Channel], *, is_last_try: bool
+) -> list[Received]:
     """Give everything to the inbox; halve what it refuses until the poison stands alone."""
     if not routed:
         return []
     try:
-        received = receive([arrival for _, arrival in routed], has_turn=True)
+        received = receive(
+            [arrival for _, arrival in routed],
+            has_turn=True,
+            channels=channels,
+            is_last_try=is_last_try,
+        )
     except (*POISON, OperationalError) as error:
-        if not is_poison(error):
+        if not is_last_try or not is_poison(error):
             raise
         if len(routed) == 1:
             logger.exception("drain.poison raw_event=%s", routed[0][0].row.id)
             routed[0][0].fail(f"{type(error).__name__}: {error}")
             return []
         middle = len(routed) // 2
-        return _hand_over(routed[:middle]) + _hand_over(routed[middle:])
+        return [
+            *_hand_over(routed[:middle], channels, is_last_try=True),
+            *_hand_over(routed[middle:], channels, is_last_try=True),
+        ]
     if received.asks:
-        ring_after_commit(fetch_due)
+        kick_after_commit(fetch_due)
     return [received]
 
 

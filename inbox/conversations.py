@@ -52,11 +52,11 @@ update inbox_conversation c
        held_by = case when k.held_by is null then c.held_by
                       when k.held_by = 'another app' and c.held_by <> '' then c.held_by
                       else k.held_by end,
-       last_inbound_at = greatest(c.last_inbound_at, k.acted_at),
-       window_expires_at = greatest(c.window_expires_at, k.expires_at)
+       last_inbound_at = i.last_inbound_at,
+       window_expires_at = i.window_expires_at
   from json_to_recordset(%s)
        k(id bigint, events int, unread int, waiting_since timestamptz, answered_at timestamptz, referral jsonb,
-         held_by text, acted_at timestamptz, expires_at timestamptz)
+         held_by text)
   left join lateral (
        select m.sent_at,
               jsonb_build_object('id', m.id, 'direction', m.direction, 'source', m.source,
@@ -66,8 +66,9 @@ update inbox_conversation c
          from inbox_message m
         where m.conversation_id = k.id and m.direction in ('in', 'out')
         order by m.sent_at desc, m.id desc
-        limit 1) m on true
- where c.id = k.id
+        limit 1) m on true,
+       inbox_channelidentity i
+ where c.id = k.id and i.id = c.identity_id
 returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id, c.sequence
 """
 
@@ -77,8 +78,7 @@ class Touch:
     """What happened to one conversation, for its row.
 
     events: how many it is told of. unread: new messages of the person. waiting_since: the first
-    of them. answered_at: our last word. held_by: who holds the thread from now on. acted_at, expires_at: the identity's reply window, in
-    PostgreSQL's own words: to read and write moments by the thousand takes time.
+    of them. answered_at: our last word. held_by: who holds the thread from now on.
     """
 
     events: int = 0
@@ -87,8 +87,6 @@ class Touch:
     answered_at: datetime | None = None
     referral: Mapping[str, Any] | None = None
     held_by: str | None = None
-    acted_at: str | None = None
-    expires_at: str | None = None
 
     def as_row(self, conversation_id: int) -> dict[str, Any]:
         return {
@@ -99,8 +97,6 @@ class Touch:
             "answered_at": self.answered_at,
             "referral": self.referral,
             "held_by": self.held_by,
-            "acted_at": self.acted_at,
-            "expires_at": self.expires_at,
         }
 
 

@@ -21,7 +21,7 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from inbox import live, media
-from inbox.bell import ring
+from inbox.bell import answer_kick, ring
 from inbox.channels import Details, ErrorClass, Profile, SendError
 from inbox.conversations import Touch, refresh, touch
 from inbox.delivery import lock_conversation_of, stop_channel
@@ -141,6 +141,7 @@ class Claimed:
 @shared_task(name="inbox.fetching.fetch_due")
 def fetch_due() -> None:
     """Ask what is due, lane by lane. Ringing it twice asks once."""
+    answer_kick(fetch_due)
     end = time.monotonic() + RUN_SECONDS
     waiting = _lanes()
     while waiting and time.monotonic() < end:

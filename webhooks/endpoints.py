@@ -8,10 +8,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
+from inbox.bell import kick_after_commit
 from inbox.events import EventName
 from webhooks.models import Delivery, Endpoint, Event, new_event_id
 from webhooks.payloads import build_ping
-from webhooks.sending import kick
+from webhooks.sending import dispatch
 from webhooks.signing import generate_secret
 
 # How long the secret before still signs beside the new one.
@@ -49,7 +50,7 @@ def ping(endpoint: Endpoint) -> Delivery:
         body=build_ping(event_id, endpoint_id=endpoint.pk, at=moment).encode(),
     )
     delivery = Delivery.objects.create(event=event, endpoint=endpoint)
-    transaction.on_commit(kick)
+    kick_after_commit(dispatch)
     return delivery
 
 
@@ -74,7 +75,7 @@ def resume(endpoint: Endpoint, *, skip_waiting: bool = False) -> None:
         failing_since=None,
         breaker_until=None,
     )
-    transaction.on_commit(kick)
+    kick_after_commit(dispatch)
 
 
 def recover(endpoint: Endpoint) -> int:
@@ -96,7 +97,7 @@ def resend(deliveries: QuerySet[Delivery]) -> int:
         next_attempt_at=now(),
         settled_at=None,
     )
-    transaction.on_commit(kick)
+    kick_after_commit(dispatch)
     return count
 
 

@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from inbox.bell import kick_after_commit
 from inbox.events import Event, EventName, Forgotten
 from inbox.jsonb import dump
 from webhooks import snapshots
 from webhooks.models import new_event_id
 from webhooks.payloads import build_body, erase_content, erase_person
-from webhooks.sending import kick
+from webhooks.sending import dispatch
 from webhooks.snapshots import Snapshot
 
 # Rows as JSON: psycopg writes one large text four times faster than arrays of small ones.
@@ -116,7 +117,7 @@ def publish(sender: object, events: Sequence[Event], **_: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute(ADD, [dump(rows)])
         if cursor.rowcount:
-            transaction.on_commit(kick)
+            kick_after_commit(dispatch)
 
 
 def _number(events: Sequence[Event]) -> list[int | None]:

@@ -19,7 +19,6 @@ from typing import Any
 
 import aiohttp
 import psycopg
-import redis
 import uvloop
 from celery import shared_task
 from django.conf import settings
@@ -27,9 +26,8 @@ from django.db import connection, connections
 from django.utils.timezone import now
 from ulid import ULID
 
-from inbox.bell import ring
+from inbox.bell import answer_kick, ring
 from inbox.encryption import decrypt
-from inbox.redis import redis_client
 from webhooks.attempts import Outcome, open_session, post
 from webhooks.lanes import Due, Health, Lane
 from webhooks.models import Endpoint, Failure
@@ -38,8 +36,6 @@ from webhooks.signing import key_of
 
 logger = logging.getLogger(__name__)
 
-KICK = "dexra:kick:dispatch"
-KICK_MS = 10_000
 # A task gives way after this long and rings again.
 RUN_SECONDS = 60.0
 # Endpoints that one dispatcher serves at once; others take the rest.
@@ -153,24 +149,6 @@ update webhooks_endpoint e
 # --- the bell ------------------------------------------------------------------------------------
 
 
-def kick() -> None:
-    """Ring for a dispatcher, unless somebody just did. Beat sweeps whatever becomes of it."""
-    try:
-        is_first = redis_client().set(KICK, 1, nx=True, px=KICK_MS)
-    except redis.RedisError as error:
-        logger.warning("dispatch.kick error=%s", type(error).__name__)
-        return
-    if is_first:
-        ring(dispatch)
-
-
-def release_kick() -> None:
-    try:
-        redis_client().delete(KICK)
-    except redis.RedisError as error:
-        logger.warning("dispatch.kick error=%s", type(error).__name__)
-
-
 @shared_task(name="webhooks.sending.dispatch")
 def dispatch(seconds: float = RUN_SECONDS) -> None:
     """Send what is due until nothing is. Running twice, or often, changes nothing."""
@@ -277,7 +255,7 @@ class Dispatcher:
         if await self._refill() or self._under_way:
             return True
         # A commit after this rings anew; one before it is seen by one more look.
-        release_kick()
+        answer_kick(dispatch)
         return await self._refill()
 
     async def _pause(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
+
+from inbox.pipeline import fetch_together
 
 
 class Account(NamedTuple):
@@ -157,22 +159,29 @@ def read(
     conversation_ids: Collection[int],
     identity_ids: Collection[int],
 ) -> None:
-    """Fill the snapshot: one statement for each kind of row that is asked for."""
-    if party_ids:
-        parties = _rows(PARTIES, list(party_ids))
-        snapshot.parties = {row[0]: Person._make(row[1:]) for row in parties}
-    if channel_ids:
-        rows = map(Account._make, _rows(ACCOUNTS, list(channel_ids)))
-        snapshot.accounts = {row.id: row for row in rows}
-    if message_ids:
-        messages = map(MessageRow._make, _rows(MESSAGES, list(message_ids)))
-        snapshot.messages = {row.id: row for row in messages}
-    if conversation_ids:
-        told = map(ConversationRow._make, _rows(CONVERSATIONS, list(conversation_ids)))
-        snapshot.conversations = {row.id: row for row in told}
-    if identity_ids:
-        people = _rows(PEOPLE, list(identity_ids))
-        snapshot.people = {row[0]: Person._make(row[1:]) for row in people}
+    """Fill the snapshot: one statement for each kind of row, all in one round trip."""
+    asked = {
+        PARTIES: party_ids,
+        ACCOUNTS: channel_ids,
+        MESSAGES: message_ids,
+        CONVERSATIONS: conversation_ids,
+        PEOPLE: identity_ids,
+    }
+    statements = [(sql, [list(ids)]) for sql, ids in asked.items() if ids]
+    answers = fetch_together(*statements)
+    found = {sql: rows for (sql, _), rows in zip(statements, answers, strict=True)}
+    snapshot.parties = _by_id(found.get(PARTIES, ()))
+    snapshot.people = _by_id(found.get(PEOPLE, ()))
+    accounts = map(Account._make, found.get(ACCOUNTS, ()))
+    snapshot.accounts = {row.id: row for row in accounts}
+    messages = map(MessageRow._make, found.get(MESSAGES, ()))
+    snapshot.messages = {row.id: row for row in messages}
+    conversations = map(ConversationRow._make, found.get(CONVERSATIONS, ()))
+    snapshot.conversations = {row.id: row for row in conversations}
+
+
+def _by_id(rows: Iterable[tuple[Any, ...]]) -> dict[int, Person]:
+    return {row[0]: Person._make(row[1:]) for row in rows}
 
 
 def _rows(sql: str, *parameters: list[Any]) -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ Set-based: a batch of any size takes the same few statements. Nothing slow happe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.db import transaction
@@ -51,6 +51,7 @@ from inbox.inbound.people import find_conversations, find_people
 from inbox.inbound.questions import ask
 from inbox.inbound.windows import move_windows
 from inbox.models import Channel
+from inbox.pipeline import pipelined
 from inbox.turns import take_turn
 
 __all__ = [
@@ -97,22 +98,36 @@ class Received:
     mentions: Sequence[tuple[Key, int]] = ()
 
 
-@transaction.atomic
-def receive(arrivals: Sequence[Arrival], *, has_turn: bool = False) -> Received:
+def receive(
+    arrivals: Sequence[Arrival],
+    *,
+    has_turn: bool = False,
+    channels: Mapping[int, Channel] | None = None,
+    is_last_try: bool = True,
+) -> Received:
     """Store what happened, once each, in the order in which the arrivals come.
 
     has_turn: the caller has taken it, perhaps in another transaction, and holds it until we are
-    done; nothing else of these people may be received meanwhile.
+    done; nothing else of these people may be received meanwhile. channels: those of the arrivals,
+    if they were read already. is_last_try: unless it is, what cannot be stored costs the caller's
+    transaction, and all that stores well costs less.
 
     Raises django.db.DataError, IntegrityError or ValueError if an item cannot be stored: then
     nothing of this batch is, and the caller finds out which.
     """
     if not arrivals:
         return Received({})
-    if not has_turn:
-        take_turn()
+    with transaction.atomic(savepoint=is_last_try):
+        if not has_turn:
+            take_turn()
+        return _receive(arrivals, channels)
+
+
+def _receive(
+    arrivals: Sequence[Arrival], channels: Mapping[int, Channel] | None
+) -> Received:
     batch = Batch([part for arrival in arrivals for part in _told_by(arrival)])
-    batch.channels = Channel.objects.in_bulk(
+    batch.channels = channels or Channel.objects.in_bulk(
         {arrival.channel_id for arrival in arrivals}
     )
     batch.known = look_up(mentioned(batch))
@@ -126,17 +141,20 @@ def receive(arrivals: Sequence[Arrival], *, has_turn: bool = False) -> Received:
     apply_reactions(batch)
     apply_receipts(batch)
     apply_unsends(batch)
-    move_windows(batch)
     raise_alerts(batch)
     change_templates(batch)
-    emit(_touch_and_number(batch))
+    with pipelined():
+        move_windows(batch)
+        _note_last_event(batch)
+        asks = ask(batch)
+        events = _touch_and_number(batch)
+    emit(events)
     join_commenters(batch)
     forget_erased(batch)
-    _note_last_event(batch)
     live.publish_after_commit(
         live.Change("channel", pk) for pk in sorted(batch.changed_channels)
     )
-    return Received(batch.erased, batch.stored, ask(batch), _mentions(batch))
+    return Received(batch.erased, batch.stored, asks, _mentions(batch))
 
 
 def _told_by(arrival: Arrival) -> list[Arrival]:

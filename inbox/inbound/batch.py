@@ -85,7 +85,7 @@ class OpenSend:
 @dataclass(slots=True)
 class Batch:
     arrivals: Sequence[Arrival]
-    channels: dict[int, Channel] = field(default_factory=dict)
+    channels: Mapping[int, Channel] = field(default_factory=dict)
     known: dict[Key, Known] = field(default_factory=dict)
     identities: dict[Key, int] = field(default_factory=dict)
     # Identity to the conversation that its next message goes to.

@@ -30,11 +30,17 @@ from inbox.models import Channel, Source
 # A conversation found in the channel's history is done if nothing was said for this long.
 STILL_OPEN = timedelta(days=1)
 
+# With the conversation of each: of several the one that is not closed, else the newest.
 FIND_IDENTITIES = """
 select i.channel_id, i.external_id, i.id, i.erased_at, i.last_inbound_at is null,
-       i.blocked_at is not null
+       i.blocked_at is not null, c.id
   from unnest(%s::bigint[], %s::text[]) k(channel_id, external_id)
   join inbox_channelidentity i using (channel_id, external_id)
+  left join lateral (
+       select c.id from inbox_conversation c
+        where c.identity_id = i.id
+        order by c.status = 'closed', c.id desc
+        limit 1) c on true
 """
 
 # A contact for each new identity; who they are is learned later, if ever.
@@ -53,14 +59,6 @@ insert into inbox_channelidentity
 select k.channel_id, k.external_id, numbered.id, k.username, k.name, '', '', now()
   from k join numbered using (n)
 returning channel_id, external_id, id
-"""
-
-# Of several conversations the one that is not closed, else the newest.
-FIND_CONVERSATIONS = """
-select distinct on (c.identity_id) c.identity_id, c.id
-  from inbox_conversation c
- where c.identity_id = any(%s)
- order by c.identity_id, c.status = 'closed', c.id desc
 """
 
 LOCK = """
@@ -96,7 +94,8 @@ select channel_id, id, 'event', 'system', 'sent', 'event', '', '{"event": "woke"
 
 
 def find_people(batch: Batch) -> None:
-    """Every identity that an arrival names; those who wrote to us for the first time are added."""
+    """Every identity that an arrival names, with its conversation; those who wrote to us for the
+    first time are added."""
     named = {
         (arrival.channel_id, arrival.item.person_id)
         for arrival in batch.arrivals
@@ -106,8 +105,7 @@ def find_people(batch: Batch) -> None:
     }
     erased: dict[Key, datetime] = {}
     for row in execute(FIND_IDENTITIES, *columns(sorted(named), 2)):
-        channel_id, external_id, identity_id, erased_at, is_silent, is_blocked = row
-        key = (channel_id, external_id)
+        key, (identity_id, erased_at, is_silent, is_blocked, found) = row[:2], row[2:]
         batch.identities[key] = identity_id
         if erased_at:
             erased[key] = erased_at
@@ -115,6 +113,8 @@ def find_people(batch: Batch) -> None:
             batch.silent.add(key)
         if is_blocked:
             batch.blocked.add(identity_id)
+        if found:
+            batch.conversations[identity_id] = found
     if erased:
         _drop_erased(batch, erased)
     strangers = {
@@ -201,9 +201,7 @@ def find_conversations(batch: Batch, also_lock: Iterable[int]) -> None:
 
     also_lock: conversations that the batch will change for other reasons.
     """
-    found: dict[int, int] = dict(
-        execute(FIND_CONVERSATIONS, sorted(batch.identities.values()))
-    )
+    found = batch.conversations
     locked = dict(execute(LOCK, sorted({*found.values(), *also_lock})))
     openers = _openers(batch)
     begin: dict[int, Opener] = {}
@@ -219,7 +217,6 @@ def find_conversations(batch: Batch, also_lock: Iterable[int]) -> None:
             begin[identity_id] = opener
         elif opener.writes and status != "open":
             reopen[identity_id] = opener
-    batch.conversations = found
     _begin(batch, begin)
     _reopen(batch, reopen)
     woken = [found[pk] for pk in reopen if locked[found[pk]] == "snoozed"]

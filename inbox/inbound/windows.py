@@ -26,7 +26,6 @@ update inbox_channelidentity i
          probable_until timestamptz, wrote_at timestamptz, long_window interval,
          coming_window interval)
  where i.id = k.id
-returning i.id, i.last_inbound_at::text, i.window_expires_at::text
 """
 
 
@@ -79,10 +78,10 @@ def move_windows(batch: Batch) -> None:
     if not moves:
         return
     rows = [move.as_row(identity_id) for identity_id, move in sorted(moves.items())]
-    for identity_id, acted_at, expires_at in execute_rows(MOVE_WINDOWS, rows):
+    execute_rows(MOVE_WINDOWS, rows)
+    for identity_id in moves:
         if identity_id in batch.conversations:
-            touch = batch.touch(batch.conversations[identity_id])
-            touch.acted_at, touch.expires_at = acted_at, expires_at
+            batch.touch(batch.conversations[identity_id])  # it keeps a copy
 
 
 def _add(

@@ -21,6 +21,7 @@ from django.db import connection
 from django.utils.timezone import now
 from standardwebhooks import WebhookVerificationError
 
+from inbox.bell import kick_key
 from inbox.models import Channel, Conversation
 from tests.conftest import make_conversation, wait_until
 from tests.webhooks.conftest import (
@@ -36,7 +37,7 @@ from tests.webhooks.conftest import (
 from webhooks import schedule
 from webhooks.endpoints import rotate_secret
 from webhooks.models import Delivery, DeliveryAttempt, Endpoint, Event
-from webhooks.sending import KICK, dispatch, purge
+from webhooks.sending import dispatch, purge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -143,12 +144,12 @@ def test_a_commit_rings_once_and_the_dispatcher_listens_again(
 ) -> None:
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         say(live_conversation, "Hello")
-        assert client.exists(KICK)
+        assert client.exists(kick_key(dispatch))
         say(live_conversation, "Hello again")
 
         dispatch()
 
-        assert not client.exists(KICK)
+        assert not client.exists(kick_key(dispatch))
     assert len(receiver.received) == 2
 
 
