@@ -10,10 +10,11 @@ class InboxConfig(AppConfig):
     verbose_name = _("Inbox")
 
     def ready(self) -> None:
-        from inbox import history
+        from inbox import history, rights
         from inbox.events import emitted
 
         emitted.connect(history.check_reconnected)
+        rights.watch()
 
 
 class AdminConfig(SimpleAdminConfig):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -112,8 +112,49 @@ def touch(touches: Mapping[int, Touch]) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(TOUCH, [dump(rows)])
         changed = cursor.fetchall()
-    live.publish_after_commit(live.Change("conversation", *row[:-1]) for row in changed)
+    _tell_pages(changed, {pk for pk, one in touches.items() if one.unread})
     return {row[0]: row[-1] for row in changed}
+
+
+def _tell_pages(
+    changed: Iterable[tuple[Any, ...]], heard_from: Collection[int]
+) -> None:
+    """changed: rows as TOUCH returns them. heard_from: where the person has written."""
+    rows = [row[:5] for row in changed]
+    live.publish_after_commit(
+        [
+            *(live.Change("conversation", *row) for row in rows),
+            *(
+                replace(live.Change("notify", *row), what="message")
+                for row in rows
+                if row[0] in heard_from
+            ),
+        ]
+    )
+
+
+def notify(
+    conversation: Conversation, agents: Collection[Agent], what: str, *, by: int | None
+) -> None:
+    """Tell these agents outside the page, if they want to be told of this kind.
+
+    what: "assigned" or "mention". Nobody is told of what they did themselves.
+    """
+    told = sorted({agent.pk for agent in agents} - {by})
+    if told:
+        live.publish_after_commit(
+            [
+                live.Change(
+                    "notify",
+                    conversation.pk,
+                    channel_id=conversation.channel_id,
+                    team_id=conversation.team_id,
+                    assignee_id=conversation.assignee_id,
+                    what=what,
+                    only=tuple(told),
+                )
+            ]
+        )
 
 
 def refresh(conversation_ids: Iterable[int]) -> None:
@@ -169,7 +210,8 @@ def add_note(
         received_at=moment,
         search_text=fold(content),
     )
-    note_mentions(message)
+    called = note_mentions(message)
+    notify(conversation, called, "mention", by=author.pk)
     refresh([conversation.pk])
     return message
 

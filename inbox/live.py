@@ -2,7 +2,8 @@
 
 Nothing but ids and revisions travels here; pages fetch what they show through the usual
 doors. Entries carry channel, team and assignee so that each page is told only of what its
-agent may see.
+agent may see, and wants to be notified of: that is decided here, from what is known of the
+reader since the stream was opened, without asking anybody.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
@@ -31,6 +32,9 @@ from inbox.redis import redis_client
 logger = logging.getLogger(__name__)
 
 STREAM = "dexra:live"
+# Agents with an open page, by the moment (Unix seconds) until which that is believed.
+ONLINE = "dexra:online"
+ONLINE_SECONDS = 50
 # Entries kept for pages that reconnect; older cursors get `reset`.
 KEPT = 10_000
 # Changes of one burst travel together (seconds); pages gather longer before they fetch.
@@ -54,21 +58,43 @@ Send = Callable[[Message], Awaitable[None]]
 class Change:
     """One conversation, or one channel, is not as a page last saw it.
 
+    Beside "conversation" and "channel" there are three kinds: "presence" (what: viewing, writing,
+    left, claimed, released), "notify" (what: message, assigned, mention), both of a conversation,
+    and "agent": what this agent may do or wants has changed, 0 for everybody's.
+    by: the agent whose doing it is. only: the agents who alone are told; empty: all who may see it.
     It travels as a row of its fields, in this order.
     """
 
-    kind: str  # "conversation" or "channel"
+    kind: str
     id: int
     revision: int = 0
     channel_id: int | None = None
     team_id: int | None = None
     assignee_id: int | None = None
+    what: str = ""
+    by: int | None = None
+    only: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int, int | None]:
+        """Of two changes with the same key a page needs only the later."""
+        return self.kind, self.id, self.by
 
 
 def publish(changes: Iterable[Change]) -> None:
     """Tell every web process. A Redis that is away is logged: pages poll, the sweeper repeats."""
     rows = [
-        (c.kind, c.id, c.revision, c.channel_id, c.team_id, c.assignee_id)
+        (
+            c.kind,
+            c.id,
+            c.revision,
+            c.channel_id,
+            c.team_id,
+            c.assignee_id,
+            c.what,
+            c.by,
+            c.only,
+        )
         for c in changes
     ]
     if not rows:
@@ -102,19 +128,58 @@ def position() -> str:
 # --- the web process -------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whose page it is, and what they want to be notified of."""
+
+    agent_id: int
+    notifies_of: frozenset[str] = frozenset()
+    muted_channels: frozenset[int] = frozenset()
+
+    def wish(self, change: Change) -> str:
+        """The kind of notification that a "notify" is for this agent; "" if they want none."""
+        if change.channel_id in self.muted_channels:
+            return ""
+        kind = change.what
+        if kind == "message":
+            if change.assignee_id not in {None, self.agent_id}:
+                return ""
+            kind = "mine" if change.assignee_id else "unassigned"
+        return kind if kind in self.notifies_of else ""
+
+
 @dataclass(eq=False)
 class _Listener:
-    """One open page. Frames wait in `pending` until the gathering time is over."""
+    """One open page. Frames wait in `pending` until the gathering time is over.
 
-    may_see: Callable[[Change], bool]
-    pending: dict[tuple[str, int], tuple[str, Change]] = field(default_factory=dict)
+    is_ear: a page that nobody looks at, and that only wants to notify.
+    """
+
+    reader: Reader
+    is_ear: bool = False
+    pending: dict[tuple[str, int, int | None], tuple[str, Change]] = field(
+        default_factory=dict
+    )
     must_reset: bool = False
+    # What the agent may do or wants has changed: the session is to be looked at again.
+    is_in_doubt: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, entry_id: str, change: Change) -> None:
-        if not self.may_see(change):
+        if change.kind == "agent":
+            if change.id in {0, self.reader.agent_id}:
+                self.is_in_doubt = True
+                self.woken.set()
             return
-        self.pending[change.kind, change.id] = (entry_id, change)
+        if change.only and self.reader.agent_id not in change.only:
+            return
+        if change.kind == "notify":
+            change = replace(change, what=self.reader.wish(change))
+            if not change.what:
+                return
+        elif self.is_ear:
+            return
+        self.pending[change.key] = (entry_id, change)
         if len(self.pending) > QUEUE_LIMIT:
             self.reset()
         self.woken.set()
@@ -134,7 +199,13 @@ class _Listener:
         waiting = sorted(self.pending.values(), key=lambda pair: _order(pair[0]))
         self.pending.clear()
         frames = b"".join(_frames(entry_id, change) for entry_id, change in waiting)
-        return frames + (b"event: counts\ndata: {}\n\n" if frames else b"")
+        if any(change.kind in _COUNTED for _id, change in waiting):
+            frames += b"event: counts\ndata: {}\n\n"
+        return frames
+
+
+# Kinds after which the views may hold other numbers.
+_COUNTED = {"conversation", "channel"}
 
 
 def _order(entry_id: str) -> tuple[int, ...]:
@@ -142,13 +213,18 @@ def _order(entry_id: str) -> tuple[int, ...]:
 
 
 def _frames(entry_id: str, change: Change) -> bytes:
-    if change.kind != "conversation":
-        data = json.dumps({"id": change.id})
-        return f"id: {entry_id}\nevent: {change.kind}\ndata: {data}\n\n".encode()
-    data = json.dumps({"id": change.id, "rev": change.revision})
-    return (
-        f"id: {entry_id}\nevent: conversation\ndata: {data}\n\nevent: thread\ndata: {data}\n\n"
-    ).encode()
+    data: dict[str, Any] = {"id": change.id}
+    names = [change.kind]
+    if change.kind == "conversation":
+        data["rev"] = change.revision
+        names.append("thread")
+    elif change.kind == "notify":
+        data["kind"] = change.what
+    elif change.kind == "presence":
+        data |= {"who": change.by, "what": change.what}
+    written = json.dumps(data)
+    frames = "".join(f"event: {name}\ndata: {written}\n\n" for name in names)
+    return f"id: {entry_id}\n{frames}".encode()
 
 
 class _Hub:
@@ -162,14 +238,27 @@ class _Hub:
             settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2
         )
         self._reader: asyncio.Task[None] | None = None
+        self._follows = asyncio.Event()
 
-    def add(self, listener: _Listener) -> None:
+    async def add(self, listener: _Listener) -> None:
+        """Returns once the stream is followed: what is published later is not missed."""
         self.listeners.add(listener)
         if self._reader is None or self._reader.done():
+            self._follows.clear()
             self._reader = asyncio.create_task(self._read())
+        await self._follows.wait()
 
     def remove(self, listener: _Listener) -> None:
         self.listeners.discard(listener)
+
+    async def note_online(self, reader: Reader) -> None:
+        """Believed for a while: a page that goes, or dies, is forgotten by itself."""
+        moment = time.time()
+        with contextlib.suppress(redis.RedisError, OSError):
+            await self.redis.zadd(
+                ONLINE, {str(reader.agent_id): moment + ONLINE_SECONDS}
+            )
+            await self.redis.zremrangebyscore(ONLINE, "-inf", moment)
 
     async def since(self, cursor: str) -> list[tuple[str, Change]] | None:
         """What came after `cursor`; None if the stream no longer reaches back to it."""
@@ -182,9 +271,11 @@ class _Hub:
             )
         except redis.RedisError:
             return None
-        reaches_back = not oldest or _order(oldest[0][0].decode()) <= _order(cursor)
-        if cursor == "0-0" and len(entries) <= QUEUE_LIMIT:
-            reaches_back = True
+        # "0-0" was given while the stream was empty; an empty stream after any other cursor is
+        # one that was lost.
+        reaches_back = cursor == "0-0" or (
+            oldest and _order(oldest[0][0].decode()) <= _order(cursor)
+        )
         if not reaches_back or len(entries) > QUEUE_LIMIT:
             return None
         return [change for entry in entries for change in _parse(entry)]
@@ -196,12 +287,14 @@ class _Hub:
             try:
                 if position == "$":
                     position = await self._newest()
+                    self._follows.set()
                 batches: Any = await self.redis.xread(
                     {STREAM: position}, block=BLOCK_MS, count=1000
                 )
             except (redis.RedisError, OSError) as error:
                 logger.warning("live.lost error=%s", type(error).__name__)
                 position = "$"
+                self._follows.set()  # nobody waits for Redis: all reset when it is back
                 await asyncio.sleep(1)
                 for listener in self.listeners:
                     listener.reset()
@@ -232,7 +325,13 @@ class _Hub:
 
 def _parse(entry: Any) -> list[tuple[str, Change]]:
     entry_id, fields = entry
-    return [(entry_id.decode(), Change(*row)) for row in json.loads(fields[b"changes"])]
+    return [(entry_id.decode(), _change(row)) for row in json.loads(fields[b"changes"])]
+
+
+def _change(row: list[Any]) -> Change:
+    """Entries of an earlier version, which a page may still ask for, have fewer fields."""
+    change = Change(*row[:8])
+    return replace(change, only=tuple(row[8])) if len(row) > 8 else change
 
 
 _hubs: dict[int, _Hub] = {}
@@ -247,17 +346,21 @@ def _hub() -> _Hub:
 
 
 async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-    """GET /live/stream: server-sent events for one signed-in page."""
+    """GET /live/stream: server-sent events for one signed-in page.
+
+    since: the last entry that the page has seen. ear: 1 for notifications alone.
+    """
     session_key = _cookie(scope, settings.SESSION_COOKIE_NAME)
-    if not await asyncio.to_thread(may_listen, session_key):
+    reader = await asyncio.to_thread(reader_of, session_key)
+    if reader is None:
         await _refuse(send)
         return
     # A page sees what its agent sees; today every agent who may read sees every conversation.
-    listener = _Listener(may_see=lambda change: True)
+    listener = _Listener(reader, is_ear=_query(scope, "ear") == "1")
     hub = _hub()
-    hub.add(listener)
     try:
         await _start(send)
+        await hub.add(listener)
         cursor = _cursor(scope)
         if cursor:
             missed = await hub.since(cursor)
@@ -265,30 +368,40 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
                 listener.reset()
             for entry_id, change in missed or ():
                 listener.tell(entry_id, change)
-        await _pump(listener, session_key, receive, send)
+        await _pump(hub, listener, session_key, receive, send)
     finally:
         hub.remove(listener)
 
 
-def may_listen(session_key: str) -> bool:
-    """Whether this session's agent may read the inbox, now."""
+def reader_of(session_key: str) -> Reader | None:
+    """Whose session it is, and what they want to hear of; None if they may not read the inbox."""
     close_old_connections()
     request = HttpRequest()
     engine = import_module(settings.SESSION_ENGINE)
     request.session = engine.SessionStore(session_key or None)
     agent = get_user(request)
-    close_old_connections()
-    return bool(
+    may_read = (
         agent.is_active and agent.is_staff and agent.has_perm("inbox.view_conversation")
+    )
+    # An agent who never chose has no preferences, and wants no notifications.
+    wishes = getattr(agent, "preferences", None) if may_read else None
+    close_old_connections()
+    if agent.pk is None or not may_read:
+        return None
+    return Reader(
+        agent.pk,
+        frozenset(wishes.notifies_of if wishes else ()),
+        frozenset(wishes.muted_channels if wishes else ()),
     )
 
 
 async def _pump(
-    listener: _Listener, session_key: str, receive: Receive, send: Send
+    hub: _Hub, listener: _Listener, session_key: str, receive: Receive, send: Send
 ) -> None:
     """Send what comes until the page goes, or its agent may not read any more."""
     gone = asyncio.create_task(_disconnected(receive))
-    checked = time.monotonic()
+    checked = pinged = time.monotonic()
+    await hub.note_online(listener.reader)
     try:
         while not gone.done():
             waking = asyncio.create_task(listener.woken.wait())
@@ -300,28 +413,30 @@ async def _pump(
             waking.cancel()
             if gone.done():
                 return
-            if time.monotonic() - checked > RECHECK_SECONDS:
+            if listener.is_in_doubt or time.monotonic() - checked > RECHECK_SECONDS:
                 checked = time.monotonic()
-                if not await asyncio.to_thread(may_listen, session_key):
+                listener.is_in_doubt = False
+                reader = await asyncio.to_thread(reader_of, session_key)
+                if reader is None:
+                    await _send_part(send, b"event: closed\ndata: {}\n\n")
                     return
-            if listener.woken.is_set():
-                chunk = listener.take()
-                await send(
-                    {"type": "http.response.body", "body": chunk, "more_body": True}
-                )
+                listener.reader = reader
+            if chunk := listener.take():
+                await _send_part(send, chunk)
                 await asyncio.sleep(GATHER)
-            else:
-                await send(
-                    {
-                        "type": "http.response.body",
-                        "body": b": ping\n\n",
-                        "more_body": True,
-                    }
-                )
+            if time.monotonic() - pinged >= PING_SECONDS:
+                # An event, not a comment: the page itself notices a line that has gone dead.
+                pinged = time.monotonic()
+                await _send_part(send, b"event: ping\ndata: {}\n\n")
+                await hub.note_online(listener.reader)
     finally:
         gone.cancel()
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send_part(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -336,9 +451,7 @@ async def _start(send: Send) -> None:
         (b"x-accel-buffering", b"no"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send(
-        {"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True}
-    )
+    await _send_part(send, b"retry: 1000\n\n")
 
 
 async def _refuse(send: Send) -> None:
@@ -356,10 +469,14 @@ def _cookie(scope: Scope, name: str) -> str:
     return ""
 
 
+def _query(scope: Scope, name: str) -> str:
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    return str(query.get(name, [""])[0])
+
+
 def _cursor(scope: Scope) -> str:
     """The later of `?since=` and Last-Event-ID; "" for a page that has seen nothing."""
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    named = query.get("since", [""])[0]
+    named = _query(scope, "since")
     header = next(
         (v.decode("latin-1") for k, v in scope["headers"] if k == b"last-event-id"), ""
     )

@@ -1,4 +1,4 @@
-"""How an agent wants to work."""
+"""How an agent wants to work. Whoever never chose has the defaults, and no row."""
 
 from __future__ import annotations
 
@@ -6,5 +6,8 @@ from inbox.models import Agent, Preferences
 
 
 def preferences_of(agent: Agent) -> Preferences:
-    """As they are kept; the usual ones for who has none."""
-    return Preferences.objects.filter(agent=agent).first() or Preferences(agent=agent)
+    """The agent's own, or the defaults, not saved."""
+    try:
+        return agent.preferences
+    except Preferences.DoesNotExist:
+        return Preferences(agent=agent)

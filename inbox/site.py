@@ -8,11 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from inbox.pages.queues import count_queues
+from inbox.rights import tell_pages_of
 
 # Fixed addresses (product.md 6) of pages that other apps serve.
 SANDBOX_URL = "/sandbox/"
@@ -59,6 +61,16 @@ class DexraAdminSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | self.rail_context(request)
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Signing out closes the streams of the session's pages: it is gone by then."""
+        agent_id = request.user.pk
+        response = super().logout(request, extra_context)
+        if agent_id:
+            tell_pages_of(agent_id)
+        return response
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from inbox.conversations import lock, record, refresh
+from inbox.conversations import lock, notify, record, refresh
 from inbox.errors import ContentInvalid, StateForbids
 from inbox.models import Agent, Conversation, Message, Priority, Tag, Team
 
@@ -57,6 +57,8 @@ def assign_conversation(
         to=assignee.name if assignee else "",
         to_id=assignee.pk if assignee else None,
     )
+    if assignee:
+        notify(current, [assignee], "assigned", by=by.pk if by else None)
 
 
 @transaction.atomic

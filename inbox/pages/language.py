@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from inbox.models import Agent
+from inbox.preferences import preferences_of
+
 # Written by static/js/zone.js: the browser knows the zone, the server writes the times.
 ZONE_COOKIE = "dexra_zone"
 
@@ -22,7 +25,7 @@ class AgentLocaleMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with ExitStack() as stack:
-            if zone := read_zone(request):
+            if zone := chosen_zone(request) or read_zone(request):
                 stack.enter_context(timezone.override(zone))
             if language := getattr(request.user, "language", ""):
                 stack.enter_context(translation.override(language))
@@ -32,9 +35,19 @@ class AgentLocaleMiddleware:
         return response
 
 
+def chosen_zone(request: HttpRequest) -> ZoneInfo | None:
+    """The zone that the agent chose, wherever their browser is; None if they chose none."""
+    if not isinstance(request.user, Agent):
+        return None
+    return _zone(preferences_of(request.user).time_zone)
+
+
 def read_zone(request: HttpRequest) -> ZoneInfo | None:
     """The browser's zone; None for one that nobody knows."""
-    name = unquote(request.COOKIES.get(ZONE_COOKIE, ""))
+    return _zone(unquote(request.COOKIES.get(ZONE_COOKIE, "")))
+
+
+def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -11,6 +11,7 @@ import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { startMenus } from "./menus.js";
 import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
+import { notePresence, startPresence } from "./presence.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 
 const TOAST_MS = 6000;
@@ -23,6 +24,8 @@ listen(root.dataset.stream, root.dataset.since, {
   conversation: ({ id }) => noteChanged(id),
   thread: ({ id, rev }) => noteRevision(id, rev),
   counts: noteCounts,
+  presence: notePresence,
+  closed: () => showBanner("signed-out"),
   channel: async () => {
     const response = await ask(root.dataset.bannerUrl).catch(() => null);
     if (response?.ok) replaceSlot(parse(await response.text()).firstElementChild);
@@ -121,3 +124,4 @@ startComposer();
 startMenus();
 startCommands();
 startKeys();
+startPresence();

@@ -1,10 +1,12 @@
 // The event stream: ids and revisions only. What they mean for a page is the page's business.
 
-const EVENTS = ["conversation", "thread", "counts", "channel", "reset"];
+const EVENTS = ["conversation", "thread", "counts", "channel", "presence", "reset"];
 const FAILURES_BEFORE_PAUSE = 3;
 const HIDDEN_LIMIT_MS = 5 * 60 * 1000;
 const POLL_MS = 30 * 1000;
 const MAX_WAIT_S = 30;
+// The server says something every 20 s: a line that is silent for longer is dead.
+const SILENCE_MS = 50 * 1000;
 
 /**
  * Listen for as long as the page is seen.
@@ -16,6 +18,7 @@ export function listen(address, cursor, handlers) {
   let retry = null;
   let polling = null;
   let hiddenSince = null;
+  let silence = null;
 
   function open() {
     clearTimeout(retry);
@@ -23,6 +26,7 @@ export function listen(address, cursor, handlers) {
     source = new EventSource(from ? `${address}?since=${encodeURIComponent(from)}` : address);
     source.onopen = () => {
       failures = 0;
+      heard();
       clearInterval(polling);
       polling = null;
       handlers.resumed();
@@ -30,12 +34,24 @@ export function listen(address, cursor, handlers) {
       if (!from) handlers.reset({});
     };
     source.onerror = fail;
+    source.addEventListener("ping", heard);
+    // Signed out, or not allowed any more: asking again would be refused.
+    source.addEventListener("closed", () => {
+      close();
+      handlers.closed();
+    });
     for (const name of EVENTS) {
       source.addEventListener(name, (event) => {
+        heard();
         if (event.lastEventId) cursor = event.lastEventId;
         handlers[name](JSON.parse(event.data));
       });
     }
+  }
+
+  function heard() {
+    clearTimeout(silence);
+    silence = setTimeout(fail, SILENCE_MS);
   }
 
   // The browser's own reconnecting has no backoff, and stops at an error answer: ours does neither.
@@ -54,6 +70,7 @@ export function listen(address, cursor, handlers) {
     source?.close();
     source = null;
     clearTimeout(retry);
+    clearTimeout(silence);
   }
 
   document.addEventListener("visibilitychange", () => {
