@@ -111,8 +111,9 @@ def prove(
             if not meta.is_busy():
                 break
             time.sleep(rng.uniform(0.2, 0.9))
-            if stack.kill(victim):
-                killed.append(victim)
+            # One that is being started again just now is there in a moment.
+            wait_until(lambda name=victim: stack.kill(name), seconds=30)  # type: ignore[misc]
+            killed.append(victim)
         wait_until(lambda: not meta.is_busy(), seconds=240)
         wait_until(
             lambda: (
