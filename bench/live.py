@@ -158,9 +158,7 @@ async def _clicks(client: aiohttp.ClientSession, base: str, key: str) -> list[fl
         await asyncio.sleep(0.02)
     await asyncio.sleep(1.5)
     await runner.cleanup()
-    took = [
-        (arrived[text] - at) * 1000 for text, at in sent.items() if text in arrived
-    ]
+    took = [(arrived[text] - at) * 1000 for text, at in sent.items() if text in arrived]
     return took[WARMING_CLICKS:] or [9e9]
 
 
