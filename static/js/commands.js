@@ -1,9 +1,10 @@
 // The command bar: every action of the page by its name, and the key that would have done it.
 
+import { fold } from "./words.js";
+
 const dialog = () => document.getElementById("commands");
 const field = () => document.getElementById("commands-words");
 const list = () => document.getElementById("commands-list");
-const folded = (text) => text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
 
 /** All that can be done now. In [data-commands] stand actions that have no button on the page. */
 export function offered() {
@@ -23,8 +24,8 @@ export function commandOf(key) {
 }
 
 function show() {
-  const words = folded(field().value.trim());
-  const fits = (element) => folded(element.dataset.command).includes(words);
+  const words = fold(field().value.trim());
+  const fits = (element) => fold(element.dataset.command).includes(words);
   const lines = offered().filter(fits).map(lineOf);
   if (words) lines.push(searchLine(field().value.trim()));
   list().replaceChildren(...lines);

@@ -2,11 +2,11 @@
 
 import { ask, parse } from "./fragments.js";
 import { place } from "./popovers.js";
+import { fold } from "./words.js";
 
 const box = () => document.getElementById("menu");
 const items = () => [...box().querySelectorAll(".dx-menu-item")].filter((item) => !item.hidden);
 const search = () => box().querySelector("[data-menu-search]");
-const folded = (text) => text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
 
 // What had the focus before the menu, to give it back.
 let before = null;
@@ -33,7 +33,7 @@ function anchorOf(link) {
 
 function filter(words) {
   for (const item of box().querySelectorAll("[data-words]")) {
-    item.hidden = !folded(item.dataset.words).includes(folded(words));
+    item.hidden = !fold(item.dataset.words).includes(fold(words));
   }
   const free = box().querySelector(".dx-menu-free");
   if (free) free.hidden = !words;
