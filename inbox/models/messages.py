@@ -196,6 +196,14 @@ class Message(models.Model):
                 F("id").desc(),
                 name="message_thread",
             ),
+            # The panel's notes: few among many messages.
+            models.Index(
+                "conversation",
+                F("sent_at").desc(),
+                F("id").desc(),
+                name="message_notes",
+                condition=Q(direction="note"),
+            ),
             models.Index(
                 "next_attempt_at",
                 "id",

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
 from inbox.conversations import add_note
 from inbox.events import Event, EventName, emitted
-from inbox.models import Agent, AuditEntry, ChannelIdentity, Contact, Conversation
+from inbox.models import (
+    Agent,
+    AuditEntry,
+    ChannelIdentity,
+    Contact,
+    Conversation,
+    Message,
+)
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -169,3 +180,33 @@ def test_the_panel_shows_facts_and_the_newest_notes(
     assertContains(panel, "Follows you")
     assertContains(panel, "Note 4")
     assertNotContains(panel, "Note 1")
+
+
+def test_a_note_is_found_in_a_long_thread_through_its_index(
+    agent: Agent, agent_client: Client, conversation: Conversation
+) -> None:
+    Message.objects.bulk_create(
+        (
+            Message(
+                conversation=conversation,
+                channel=conversation.channel,
+                direction="in",
+                source="customer",
+                status="received",
+                content="Hello",
+                sent_at=now() - timedelta(minutes=number),
+            )
+            for number in range(3000)
+        ),
+        batch_size=1000,
+    )
+    add_note(conversation=conversation, author=agent, content="Prefers calls")
+    with connection.cursor() as cursor:
+        cursor.execute("analyze inbox_message")
+        with CaptureQueriesContext(connection) as captured:
+            agent_client.get(f"/inbox/c/{conversation.pk}/panel/", headers=HTMX)
+        (asked,) = (one["sql"] for one in captured if "'note'" in one["sql"])
+        cursor.execute(f"explain {asked}")
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+
+    assert "message_notes" in plan
