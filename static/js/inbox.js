@@ -21,7 +21,7 @@ const isNarrow = matchMedia("(max-width: 1120px)");
 // --- live ------------------------------------------------------------------------------------
 
 listen(root.dataset.stream, root.dataset.since, {
-  conversation: ({ id }) => noteChanged(id),
+  conversation: ({ id, rev }) => noteChanged(id, rev),
   thread: ({ id, rev }) => noteRevision(id, rev),
   counts: noteCounts,
   presence: notePresence,
