@@ -20,6 +20,7 @@ from inbox import live
 from inbox.actions import show_seen
 from inbox.bell import ring
 from inbox.errors import InboxError
+from inbox.mentions import see_mentions
 from inbox.models import Channel, Conversation
 from inbox.pages import thread
 from inbox.pages.acts import REACTIONS
@@ -116,8 +117,10 @@ def list_conversations(request: AgentRequest, view: str) -> HttpResponse:
 @agent_page
 @require_GET
 def show_conversation(request: AgentRequest, view: str, pk: int) -> HttpResponse:
-    """A conversation beside its list. Opening it is reading it."""
+    """A conversation beside its list. Opening it is reading it; `?peek=1` fetches it beforehand."""
     conversation = find_conversation(request, pk)
+    if "peek" not in request.GET:
+        see(request, conversation)
     return render_conversation(request, view, conversation)
 
 
@@ -131,9 +134,6 @@ def render_conversation(
 ) -> HttpResponse:
     """composer: one that says what was refused, if something was."""
     listing = read_listing(request, view)
-    if conversation.unread:
-        see(request, conversation)
-        conversation.refresh_from_db(fields=["unread", "revision"])
     if not is_fragment(request):
         listing = with_rows(listing, request.user)
     context = _page_context(request, listing) | conversation_context(
@@ -294,10 +294,13 @@ def read(request: AgentRequest, pk: int) -> HttpResponse:
 
 def see(request: AgentRequest, conversation: Conversation) -> None:
     """An agent has it before their eyes; the customer's app may show that, where it is wanted."""
-    if conversation.unread:
+    was_unread = bool(conversation.unread)
+    if was_unread:
         mark_read(conversation=conversation)
+        conversation.refresh_from_db(fields=["unread", "revision"])
         ring(show_seen, conversation.pk)
-    forget_counts(request.user)
+    if see_mentions(request.user, conversation) or was_unread:
+        forget_counts(request.user)
 
 
 def act_on(

@@ -77,7 +77,9 @@ function onDone(event) {
 function giveFocusBack(event) {
   const held = document.activeElement;
   const isLost = !held || held === document.body || box().contains(held);
-  if (event.newState === "closed" && isLost && before?.isConnected) before.focus();
+  if (event.newState !== "closed" || !isLost) return;
+  // What opened the menu may have been drawn anew since.
+  (before?.isConnected ? before : document.getElementById(before?.id))?.focus();
 }
 
 export function startMenus() {

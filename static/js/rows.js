@@ -218,7 +218,8 @@ async function askCounts() {
 function swapCounts(answer) {
   const box = document.createElement("div");
   box.append(...answer.querySelectorAll("[hx-swap-oob]"));
-  window.htmx.swap("#say", box.innerHTML, { swapStyle: "none" });
+  const target = document.getElementById("say");
+  window.htmx.swap(target, box.innerHTML, { swapStyle: "none" }, { eventInfo: { target } });
 }
 
 /** Which row is open, after another thread was put in place. */
