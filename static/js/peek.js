@@ -14,6 +14,7 @@ const MOST_KEPT = 3;
 // By address: { id, html (a promise), at }.
 const kept = new Map();
 let lingering = null;
+let resting = null;
 
 const addressOf = (row) => row.getAttribute("href");
 
@@ -56,8 +57,8 @@ async function show(row, peeked, main) {
 
 /** The one below: who works through a list goes on there. */
 function fetchNext() {
-  clearTimeout(lingering);
-  lingering = setTimeout(() => {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
     const rows = allRows();
     fetchAhead(rows[rows.indexOf(currentRow()) + 1]);
   }, REST_MS);
