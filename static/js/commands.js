@@ -12,7 +12,8 @@ export function offered() {
   for (const element of document.querySelectorAll("[data-command]")) {
     const isThere = element.getClientRects().length || element.closest("[data-commands], .dx-views");
     const name = element.dataset.command;
-    if (!element.disabled && isThere && !byName.has(name)) byName.set(name, element);
+    // The latest of a name: of two toasts, Undo takes back what was done last.
+    if (!element.disabled && isThere) byName.set(name, element);
   }
   // Where to go stands below what to do.
   const isPlace = (element) => Number(Boolean(element.closest(".dx-views")));
@@ -25,7 +26,7 @@ export function commandOf(key) {
 
 function show() {
   const words = fold(field().value.trim());
-  const fits = (element) => fold(element.dataset.command).includes(words);
+  const fits = (element) => words.split(/\s+/).every((word) => fold(element.dataset.command).includes(word));
   const lines = offered().filter(fits).map(lineOf);
   if (words) lines.push(searchLine(field().value.trim()));
   list().replaceChildren(...lines);

@@ -168,12 +168,15 @@ function showSent(html) {
   window.htmx.process(head);
 }
 
+/** The focus belongs to whoever writes; a composer that was emptied by sending is done with. */
+const isWriting = () => document.activeElement.matches("input, textarea") && Boolean(document.activeElement.value);
+
 /** After Done the next conversation is at hand, as after the button in the head. */
 async function leave(sending) {
   const row = currentRow();
   const next = row && neighbourOf(row);
   await refreshRows([sending.conversation]);
-  if (!currentRow() && openConversation() === sending.conversation) next?.focus();
+  if (!currentRow() && openConversation() === sending.conversation && !isWriting()) next?.focus();
 }
 
 /** What could not be sent stands in the composer again, before what was written since. */

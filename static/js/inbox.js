@@ -74,8 +74,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("dexra:thread", () => {
   refreshThread();
-  // After Done the next one is at hand.
-  if (openConversation() && !currentRow()) nextRow?.focus();
+  // After Done the next one is at hand; whoever has begun to write goes on writing.
+  if (openConversation() && !currentRow() && !document.activeElement.matches("input, textarea")) nextRow?.focus();
+  nextRow = null;
   if (openConversation()) refreshRows([openConversation()]);
 });
 document.addEventListener("htmx:responseError", (event) => {

@@ -10,18 +10,25 @@ const FIELDS = "input, textarea, select, [contenteditable]";
 const SEQUENCE_MS = 1500;
 
 const root = document.getElementById("inbox");
+// The row that was asked for and is not open yet: hands are faster than the line.
+let opening = null;
 let first = { key: "", until: 0 };
 
 const isInList = (event) => Boolean(event.target.closest("#rows"));
 
+const focusedRow = () => document.activeElement.closest(".dx-row");
+
 /** The neighbouring row, focused and opened; the composer stays out of it until Enter. */
-function step(by) {
+function step(by, from = opening ?? currentRow()) {
   const rows = allRows();
   if (!rows.length) return;
-  const from = rows.indexOf(document.activeElement.closest(".dx-row") ?? currentRow());
-  const row = rows[Math.min(rows.length - 1, Math.max(0, from + by))];
+  if (!rows.includes(from)) from = null;
+  // What was open has left the list: the row in its place is the next one.
+  const at = from ? rows.indexOf(from) + by : Math.max(0, rows.indexOf(focusedRow()));
+  const row = rows[Math.min(rows.length - 1, Math.max(0, at))];
   row.focus();
   row.scrollIntoView({ block: "nearest" });
+  opening = row;
   window.htmx.trigger(row, "click");
 }
 
@@ -53,8 +60,8 @@ function act(event) {
     return true;
   }
   if (key === "/") document.getElementById("search")?.focus();
-  else if (key === "arrowdown" && isInList(event)) step(1);
-  else if (key === "arrowup" && isInList(event)) step(-1);
+  else if (key === "arrowdown" && isInList(event)) step(1, focusedRow());
+  else if (key === "arrowup" && isInList(event)) step(-1, focusedRow());
   else {
     const element = commandOf(key);
     element?.click();
@@ -71,10 +78,15 @@ export function startKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     if (event.key === "Escape") escape(event);
+    if (event.key === "ArrowDown" && event.target.id === "search" && allRows().length) {
+      event.preventDefault();
+      allRows()[0].focus();
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS)) return;
     if (root.dataset.shortcuts === "off" || document.querySelector("dialog[open]")) return;
     if (act(event)) event.preventDefault();
   });
+  document.addEventListener("dexra:opened", () => (opening = null));
   // A row opened by Enter is opened to be answered.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.target.matches(".dx-row")) return;

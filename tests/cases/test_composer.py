@@ -90,7 +90,9 @@ def test_case_38_what_the_stream_brought_is_not_offered_again_when_its_answer_is
     page.route("**/messages/?**", hold_answer)
     page.locator("#composer-text").fill("Once")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#msgs .dx-msg-out[data-key]", has_text="Once")).to_have_count(1)
+    expect(page.locator("#msgs .dx-msg-out[data-key]", has_text="Once")).to_have_count(
+        1
+    )
     held[0].abort()
 
     expect(page.locator("#banner")).to_contain_text("You are offline.")
