@@ -42,6 +42,7 @@ from inbox.pages.listing import (
     with_rows,
 )
 from inbox.pages.queues import count_queues, forget_counts
+from inbox.preferences import preferences_of
 from inbox.triage import mark_read
 
 DEFAULT_VIEW = "mine"
@@ -185,6 +186,7 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "at": now(),
         "next_queue": listing.next_queue(counts),
         "bulk": bulk_choices(listing),
+        "preferences": preferences_of(request.user),
     }
 
 

@@ -40,6 +40,7 @@ from inbox.pages.rows import (
     snippet_of_message,
 )
 from inbox.pages.sorts import SORTS, Sort
+from inbox.presence import names_on_it
 
 PAGE_SIZE = 30
 MAX_REFRESHED = 60
@@ -356,6 +357,7 @@ def _build(
 ) -> list[Row]:
     conversations = list(conversations)
     marks = marks_of(agent, [one.pk for one in conversations])
+    on_it = names_on_it(conversations, agent)
     rows = []
     for conversation in conversations:
         row = build_row(
@@ -364,6 +366,7 @@ def _build(
             at=listing.desk.at,
             rank=0.0 if listing.search else listing.sort.rank(conversation),
             marks=marks.get(conversation.pk, NO_MARKS),
+            on_it=on_it.get(conversation.pk, ""),
         )
         rows.append(_found(listing, row, conversation) if listing.search else row)
     return rows

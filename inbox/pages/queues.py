@@ -313,6 +313,7 @@ def _count(agent: Agent, queues: Queues) -> dict[str, int]:
     conditions["mine:waiting"] = Q(assignee=agent) & WAITING
     conditions["unassigned:waiting"] = Q(assignee__isnull=True) & WAITING
     conditions["all:waiting"] = WAITING
+    conditions["mine:unread"] = OPEN & Q(unread__gt=0) & Q(assignee=agent)
     conditions["unread"] = (
         OPEN & Q(unread__gt=0) & (Q(assignee=agent) | Q(assignee__isnull=True))
     )

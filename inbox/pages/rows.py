@@ -95,7 +95,8 @@ NO_MARKS = Marks()
 class Row:
     """hit: the message that a search found, 0 where the row is of the whole conversation.
     words: those of the search, to be marked. returns: when a snoozed one comes back.
-    priority: its word and tone. blocked: what a person we do not hear from is."""
+    priority: its word and tone. blocked: what a person we do not hear from is. on_it: the colleague
+    who began to answer what nobody was given."""
 
     pk: int
     name: str
@@ -121,6 +122,7 @@ class Row:
     priority: str = ""
     priority_tone: str = ""
     blocked: str = ""
+    on_it: str = ""
     words: str = ""
     hit: int = 0
 
@@ -136,6 +138,7 @@ def build_row(
     at: datetime,
     rank: float = 0,
     marks: Marks = NO_MARKS,
+    on_it: str = "",
 ) -> Row:
     moment = conversation.last_message_at
     shown = [tags[pk] for pk in conversation.tags if pk in tags]
@@ -173,6 +176,7 @@ def build_row(
         else "",
         priority_tone=_TONES.get(conversation.priority, ""),
         blocked=_blocked(conversation),
+        on_it=on_it,
     )
 
 

@@ -10,7 +10,8 @@ import { ask, copy, parse } from "./fragments.js";
 import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { startMenus } from "./menus.js";
-import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
+import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteClaim, noteCounts, refreshRows, startRows } from "./rows.js";
+import { noteMissed, noteNotify, speaks, startNotify } from "./notify.js";
 import { notePresence, startPresence } from "./presence.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 
@@ -20,11 +21,17 @@ const isNarrow = matchMedia("(max-width: 1120px)");
 
 // --- live ------------------------------------------------------------------------------------
 
-listen(root.dataset.stream, root.dataset.since, {
+const speak = listen(root.dataset.stream, root.dataset.since, {
   conversation: ({ id }) => noteChanged(id),
   thread: ({ id, rev }) => noteRevision(id, rev),
   counts: noteCounts,
-  presence: notePresence,
+  presence: (frame) => {
+    notePresence(frame);
+    noteClaim(frame);
+  },
+  notify: noteNotify,
+  missed: noteMissed,
+  speaks,
   closed: () => showBanner("signed-out"),
   channel: async () => {
     const response = await ask(root.dataset.bannerUrl).catch(() => null);
@@ -125,3 +132,4 @@ startMenus();
 startCommands();
 startKeys();
 startPresence();
+startNotify(speak);

@@ -6,6 +6,7 @@ import { openConversation } from "./thread.js";
 const GATHER_MS = 250;
 const COUNTS_GAP_MS = 2000;
 const MOST_ASKED = 50;
+const CHECK_CLAIMS_MS = 30_000;
 
 const root = document.getElementById("inbox");
 const changed = new Set();
@@ -39,6 +40,16 @@ export function noteChanged(id) {
     if (ids.length > MOST_ASKED) catchUpRows();
     else refreshRows(ids);
   }, GATHER_MS);
+}
+
+/** Somebody began to answer what nobody was given, or left it: rows that are shown say so. */
+export function noteClaim({ id, what }) {
+  if (["claimed", "released"].includes(what) && rowOf(id)) noteChanged(id);
+}
+
+/** Who just stops writing says nothing: what a row says of them is looked at again. */
+function checkClaims() {
+  for (const row of rows()?.querySelectorAll(".dx-row[data-on-it]") ?? []) noteChanged(row.dataset.id);
 }
 
 /** After a break: the first page as it is now, and what is shown further down. */
@@ -225,6 +236,7 @@ export function startRows() {
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.matches("#list, #list-body")) held.clear();
   });
+  setInterval(() => document.hidden || checkClaims(), CHECK_CLAIMS_MS);
   // After an act on many: those that it changed, wherever they belong now.
   document.addEventListener("dexra:rows", (event) => refreshRows(event.detail.ids, { isOwn: true }));
 }
