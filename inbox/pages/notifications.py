@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from django.core.exceptions import BadRequest
@@ -179,9 +179,18 @@ def _of_several(count: int, body: str, wishes: Preferences) -> Notification:
 @agent_page
 @require_POST
 def await_person(request: AgentRequest, pk: int) -> HttpResponse:
-    """awaits: "" to be told no more; without it, to be told when the person writes."""
+    """The agent will be told when the person writes."""
+    return _settle(request, pk, wait_for_person)
+
+
+@agent_page
+@require_POST
+def await_no_more(request: AgentRequest, pk: int) -> HttpResponse:
+    return _settle(request, pk, stop_waiting_for)
+
+
+def _settle(request: AgentRequest, pk: int, act: Callable[..., None]) -> HttpResponse:
     conversation = find_conversation(request, pk)
-    act = stop_waiting_for if request.POST.get("awaits") == "" else wait_for_person
     return settle(
         request,
         conversation,

@@ -58,6 +58,7 @@ urlpatterns: list[URLPattern] = [
     path("account/", account.show_account, name="account"),
     path("notifications/", notifications.show_notifications, name="notifications"),
     path("c/<int:pk>/await/", notifications.await_person, name="await"),
+    path("c/<int:pk>/await/stop/", notifications.await_no_more, name="await_no_more"),
     # The composer.
     path("c/<int:pk>/draft/", drafts.save, name="draft"),
     path("c/<int:pk>/parts/", messages.parts, name="parts"),

@@ -18,7 +18,7 @@ from channels_meta.processing import drain
 from inbox import live
 from inbox.channels import ErrorClass, SendError
 from inbox.conversations import add_note
-from inbox.live import AWAITED, Change, Reader, reader_of
+from inbox.live import AWAITED, Change, Reader
 from inbox.models import (
     Agent,
     Channel,
@@ -37,7 +37,10 @@ from inbox.triage import (
 )
 from tests.conftest import Meta, make_agent, make_conversation, said
 from tests.fakes import FakeAdapter
-from tests.inbox.pages.conftest import Say
+from tests.inbox.pages.conftest import Say, say
+from tests.inbox.test_live import Page
+
+__all__ = ["say"]
 
 ALL = frozenset(kind.value for kind in NotificationKind)
 Told = Callable[[], list[tuple[str, int, list[int]]]]
@@ -188,25 +191,42 @@ def test_each_kind_is_told_to_who_wants_it_and_to_nobody_else(
     assert Reader(1, ALL, frozenset({2})).wish(change) == kind
 
 
-@pytest.mark.django_db
-def test_who_never_chose_hears_of_what_concerns_them_in_person(
-    agent: Agent, agent_client: Client
+@live_database
+@pytest.mark.parametrize("chosen", [None, ["assigned"]])
+def test_the_stream_tells_only_what_its_agent_wants(
+    asgi_server: str,
+    agent: Agent,
+    agent_client: Client,
+    conversation: Conversation,
+    chosen: list[str] | None,
 ) -> None:
-    key = agent_client.cookies[settings.SESSION_COOKIE_NAME].value
+    """Who never chose hears of what concerns them in person."""
+    if chosen is not None:
+        Preferences.objects.create(agent=agent, notifies_of=chosen)
+    page = Page(asgi_server, agent_client, f"?since={live.position()}")
 
-    reader = reader_of(key)
+    live.publish([Change("notify", conversation.pk, what="message")])
+    live.publish([Change("notify", conversation.pk, what="assigned", only=(agent.pk,))])
 
-    assert reader is not None
-    assert reader.notifies_of == ALL - {"unassigned"}
+    assert page.next("notify") == {"id": conversation.pk, "kind": "assigned"}
+    page.close()
 
 
-@pytest.mark.django_db
-def test_who_chose_nothing_hears_nothing(agent: Agent, agent_client: Client) -> None:
-    Preferences.objects.create(agent=agent, notifies_of=[])
+@live_database
+def test_an_ear_hears_of_its_agents_own_conversations_alone(
+    asgi_server: str, agent: Agent, agent_client: Client
+) -> None:
+    page = Page(asgi_server, agent_client, f"?ear=1&since={live.position()}")
 
-    reader = reader_of(agent_client.cookies[settings.SESSION_COOKIE_NAME].value)
+    live.publish(
+        [
+            Change("conversation", 1, 1),
+            Change("conversation", 2, 1, None, None, agent.pk),
+        ]
+    )
 
-    assert reader == Reader(agent.pk)
+    assert page.next_name() == "counts"
+    page.close()
 
 
 # --- the words -----------------------------------------------------------------------------------
@@ -332,7 +352,7 @@ def test_a_closed_composer_offers_to_tell_and_takes_it_back(
     assertContains(
         agent_client.get(path), "You will be told when <bdi>Karim</bdi> writes"
     )
-    agent_client.post(f"/inbox/c/{conversation.pk}/await/", {"awaits": ""})
+    agent_client.post(f"/inbox/c/{conversation.pk}/await/stop/")
     assert ChannelIdentity.objects.get().awaited_by == []
 
 
