@@ -11,6 +11,7 @@ import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { startMenus } from "./menus.js";
 import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteClaim, noteCounts, refreshRows, startRows } from "./rows.js";
+import { dropPeeked, startPeeking } from "./peek.js";
 import { noteMissed, noteNotify, speaks, startNotify } from "./notify.js";
 import { notePresence, startPresence } from "./presence.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
@@ -22,7 +23,10 @@ const isNarrow = matchMedia("(max-width: 1120px)");
 // --- live ------------------------------------------------------------------------------------
 
 const speak = listen(root.dataset.stream, root.dataset.since, {
-  conversation: ({ id }) => noteChanged(id),
+  conversation: ({ id, rev }) => {
+    dropPeeked(id);
+    noteChanged(id, rev);
+  },
   thread: ({ id, rev }) => noteRevision(id, rev),
   counts: noteCounts,
   presence: (frame) => {
@@ -132,4 +136,5 @@ startMenus();
 startCommands();
 startKeys();
 startPresence();
+startPeeking();
 startNotify(speak);
