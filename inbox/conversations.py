@@ -19,16 +19,20 @@ from inbox.jsonb import dump
 from inbox.mentions import note_mentions
 from inbox.models import (
     Agent,
+    ChannelIdentity,
     Conversation,
     Direction,
     Message,
     MessageType,
+    NotificationKind,
     Source,
     Status,
 )
 from inbox.search import fold
 
 MAX_NOTE_CHARACTERS = 10_000
+# What a notification is of that its agent asked for by name: told whatever else they chose.
+AWAITED = live.AWAITED
 # How far back the sweeper repeats what a crash between commit and publish may have left unsaid.
 REPUBLISH_SPAN = timedelta(seconds=15)
 
@@ -69,7 +73,8 @@ update inbox_conversation c
         limit 1) m on true,
        inbox_channelidentity i
  where c.id = k.id and i.id = c.identity_id
-returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id, c.sequence
+returning c.id, c.revision, c.channel_id, c.team_id, c.assignee_id,
+          case when k.unread > 0 then i.awaited_by else '{}' end, c.sequence
 """
 
 
@@ -113,6 +118,7 @@ def touch(touches: Mapping[int, Touch]) -> dict[int, int]:
         cursor.execute(TOUCH, [dump(rows)])
         changed = cursor.fetchall()
     _tell_pages(changed, {pk for pk, one in touches.items() if one.unread})
+    _tell_who_waited({row[0]: row[5] for row in changed if row[5]})
     return {row[0]: row[-1] for row in changed}
 
 
@@ -133,14 +139,27 @@ def _tell_pages(
     )
 
 
-def notify(
-    conversation: Conversation, agents: Collection[Agent], what: str, *, by: int | None
-) -> None:
-    """Tell these agents outside the page, if they want to be told of this kind.
+def _tell_who_waited(waiting: Mapping[int, Collection[int]]) -> None:
+    """Who asked to be told when the person writes is told once. waiting: by conversation."""
+    if not waiting:
+        return
+    conversations = Conversation.objects.filter(pk__in=waiting).only(
+        "identity_id", "channel_id", "team_id", "assignee_id"
+    )
+    for conversation in conversations:
+        notify(conversation, waiting[conversation.pk], AWAITED, by=None)
+    ChannelIdentity.objects.filter(conversations__in=waiting).update(awaited_by=[])
 
-    what: "assigned" or "mention". Nobody is told of what they did themselves.
+
+def notify(
+    conversation: Conversation, agents: Collection[int], what: str, *, by: int | None
+) -> None:
+    """Tell these agents (ids) outside the page, if they want to be told of this kind.
+
+    what: assigned, mention, failed or woke, of NotificationKind, or AWAITED. Nobody is told of
+    what they did themselves.
     """
-    told = sorted({agent.pk for agent in agents} - {by})
+    told = sorted({*agents} - {by})
     if told:
         live.publish_after_commit(
             [
@@ -211,7 +230,12 @@ def add_note(
         search_text=fold(content),
     )
     called = note_mentions(message)
-    notify(conversation, called, "mention", by=author.pk)
+    notify(
+        conversation,
+        [one.pk for one in called],
+        NotificationKind.MENTION,
+        by=author.pk,
+    )
     refresh([conversation.pk])
     return message
 

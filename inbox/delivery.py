@@ -23,7 +23,7 @@ from inbox.channels import (
     SendError,
     WindowKind,
 )
-from inbox.conversations import Touch, refresh, touch
+from inbox.conversations import Touch, notify, refresh, touch
 from inbox.events import Event, EventName, emit, erase
 from inbox.identity import join_identity
 from inbox.models import (
@@ -32,6 +32,7 @@ from inbox.models import (
     ChannelIdentity,
     Conversation,
     Message,
+    NotificationKind,
     Reaction,
     Status,
 )
@@ -450,6 +451,15 @@ def fail(message: Message, error: SendError) -> None:
         events += [_event_about(part, EventName.MESSAGE_STATUS) for part in stopped]
     message.save()
     emit(events)
+    _tell_author(message)
+
+
+def _tell_author(message: Message) -> None:
+    """Whoever wrote it; what no agent wrote concerns the one who has the conversation."""
+    conversation = message.conversation
+    agent_id = message.author_id or conversation.assignee_id
+    if agent_id:
+        notify(conversation, [agent_id], NotificationKind.FAILED, by=None)
 
 
 def _event_about(message: Message, name: EventName) -> Event:

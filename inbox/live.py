@@ -23,6 +23,7 @@ from urllib.parse import parse_qs
 
 import redis
 import redis.asyncio
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.db import close_old_connections, transaction
@@ -45,6 +46,8 @@ LONGEST_GATHER = 0.25
 # Frames a slow client may be behind before it is told to start over.
 QUEUE_LIMIT = 500
 PING_SECONDS = 20
+# A person has written whom an agent waited for: asked for by itself, so no preference silences it.
+AWAITED = "awaited"
 # How often (seconds) an open stream asks again whether its agent may still read.
 RECHECK_SECONDS = 30
 # XREAD waits less than redis-py's default socket time-out of 5 s.
@@ -62,7 +65,7 @@ class Change:
     """One conversation, or one channel, is not as a page last saw it.
 
     Beside "conversation" and "channel" there are three kinds: "presence" (what: viewing, writing,
-    left, claimed, released), "notify" (what: message, assigned, mention), both of a conversation,
+    left, claimed, released), "notify" (what: message, awaited, or a NotificationKind), both of a conversation,
     and "agent": what this agent may do or wants has changed, 0 for everybody's.
     by: the agent whose doing it is. only: the agents who alone are told; empty: all who may see it.
     It travels as a row of its fields, in this order.
@@ -141,9 +144,11 @@ class Reader:
 
     def wish(self, change: Change) -> str:
         """The kind of notification that a "notify" is for this agent; "" if they want none."""
+        kind = change.what
+        if kind == AWAITED:
+            return kind
         if change.channel_id in self.muted_channels:
             return ""
-        kind = change.what
         if kind == "message":
             if change.assignee_id not in {None, self.agent_id}:
                 return ""
@@ -166,6 +171,8 @@ class _Listener:
     must_reset: bool = False
     # What the agent may do or wants has changed: the session is to be looked at again.
     is_in_doubt: bool = False
+    # An ear's count is not what it was.
+    is_counting: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, entry_id: str, change: Change) -> None:
@@ -182,6 +189,10 @@ class _Listener:
                 return
             change = replace(change, what=wish)
         elif self.is_ear:
+            # Its title counts what is unread of the agent's own.
+            if change.assignee_id == self.reader.agent_id and change.kind in _COUNTED:
+                self.is_counting = True
+                self.woken.set()
             return
         # In the order of their entries: the last frame's id is where the page goes on.
         self.pending.pop(change.key, None)
@@ -205,7 +216,9 @@ class _Listener:
         waiting = list(self.pending.values())
         self.pending.clear()
         frames = b"".join(_frames(entry_id, change) for entry_id, change in waiting)
-        if any(change.kind in _COUNTED for _id, change in waiting):
+        is_counted = any(change.kind in _COUNTED for _id, change in waiting)
+        if is_counted or self.is_counting:
+            self.is_counting = False
             frames += b"event: counts\ndata: {}\n\n"
         return frames
 
@@ -391,16 +404,19 @@ def reader_of(session_key: str) -> Reader | None:
     may_read = (
         agent.is_active and agent.is_staff and agent.has_perm("inbox.view_conversation")
     )
-    # An agent who never chose has no preferences, and wants no notifications.
-    wishes = getattr(agent, "preferences", None) if may_read else None
+    wishes = _wishes_of(agent) if may_read else None
     close_old_connections()
-    if agent.pk is None or not may_read:
+    if agent.pk is None or wishes is None:
         return None
     return Reader(
-        agent.pk,
-        frozenset(wishes.notifies_of if wishes else ()),
-        frozenset(wishes.muted_channels if wishes else ()),
+        agent.pk, frozenset(wishes.notifies_of), frozenset(wishes.muted_channels)
     )
+
+
+def _wishes_of(agent: Any) -> Any:
+    """Whoever never chose has the defaults, as `preferences_of`: that stands above this module."""
+    chosen = getattr(agent, "preferences", None)
+    return chosen or apps.get_model("inbox", "Preferences")(agent=agent)
 
 
 async def _pump(

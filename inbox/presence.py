@@ -163,9 +163,14 @@ def claims_of(conversation_ids: Sequence[int]) -> dict[int, int]:
     return {pk: int(holder) for pk, holder in pairs if holder}
 
 
-def names_on_it(conversations: Iterable[Conversation]) -> dict[int, str]:
-    """By conversation, who is answering what nobody was given. One statement if there are any."""
-    claims = claims_of([one.pk for one in conversations if one.assignee_id is None])
+def names_on_it(conversation_ids: Sequence[int], viewer: Agent) -> dict[int, str]:
+    """By conversation, which colleague of the viewer has begun to answer it.
+
+    One question to Redis, and one statement if there are any.
+    """
+    claims = {
+        pk: by for pk, by in claims_of(conversation_ids).items() if by != viewer.pk
+    }
     agents = Agent.objects.in_bulk(set(claims.values())) if claims else {}
     return {
         pk: short_name(agents[holder])

@@ -8,13 +8,25 @@ from typing import Any
 
 from celery import shared_task
 from django.db import transaction
+from django.db.models import F, Func, IntegerField, QuerySet, Value
+from django.db.models.functions import Cast
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from inbox.conversations import lock, notify, record, refresh
 from inbox.errors import ContentInvalid, StateForbids
-from inbox.models import Agent, Conversation, Message, Priority, Tag, Team
+from inbox.models import (
+    Agent,
+    ChannelIdentity,
+    Conversation,
+    Direction,
+    Message,
+    NotificationKind,
+    Priority,
+    Tag,
+    Team,
+)
 
 MAX_SNOOZE = timedelta(days=366)
 MAX_TAGS = 30
@@ -58,7 +70,12 @@ def assign_conversation(
         to_id=assignee.pk if assignee else None,
     )
     if assignee:
-        notify(current, [assignee], "assigned", by=by.pk if by else None)
+        notify(
+            current,
+            [assignee.pk],
+            NotificationKind.ASSIGNED,
+            by=by.pk if by else None,
+        )
 
 
 @transaction.atomic
@@ -189,11 +206,36 @@ def wake_due() -> None:
             .filter(status=SNOOZED, snoozed_until__lte=now())
             .order_by("snoozed_until")[:WAKE_ROWS]
         )
-        for conversation in sorted(due, key=lambda one: one.pk):
+        woken = sorted(due, key=lambda one: one.pk)
+        sleepers = _who_snoozed([one.pk for one in woken if one.assignee_id is None])
+        for conversation in woken:
             conversation.status = OPEN
             conversation.snoozed_until = None
             conversation.save(update_fields=["status", "snoozed_until"])
             record(conversation, None, "woke")
+            agent_id = conversation.assignee_id or sleepers.get(conversation.pk)
+            if agent_id:
+                notify(conversation, [agent_id], NotificationKind.WOKE, by=None)
+
+
+def _who_snoozed(conversation_ids: Collection[int]) -> dict[int, int]:
+    """By conversation, the agent who put it away last; in one statement."""
+    if not conversation_ids:
+        return {}
+    lines = Message.objects.filter(
+        conversation__in=conversation_ids,
+        direction=Direction.EVENT,
+        extra__event="snoozed",
+        author__isnull=False,
+    )
+    newest = lines.order_by("conversation_id", "-sent_at", "-pk").distinct(
+        "conversation_id"
+    )
+    return {
+        pk: author
+        for pk, author in newest.values_list("conversation_id", "author_id")
+        if author
+    }
 
 
 # --- what it is ----------------------------------------------------------------------------------
@@ -259,3 +301,31 @@ def mark_unread(*, conversation: Conversation, count: int = 1) -> None:
     """Show it as new again, for whoever looks next. count: how many messages are."""
     if Conversation.objects.filter(pk=conversation.pk, unread=0).update(unread=count):
         refresh([conversation.pk])
+
+
+# --- told when they write ------------------------------------------------------------------------
+
+
+@transaction.atomic
+def wait_for_person(*, conversation: Conversation, agent: Agent) -> None:
+    """Tell the agent, and nobody else, when the person next writes: whatever becomes of the
+    conversation meanwhile, and in whichever the message lands."""
+    identity = lock(conversation).identity
+    _waiting_for(identity).exclude(awaited_by__contains=[agent.pk]).update(
+        awaited_by=_changed("array_append", agent)
+    )
+
+
+@transaction.atomic
+def stop_waiting_for(*, conversation: Conversation, agent: Agent) -> None:
+    identity = lock(conversation).identity
+    _waiting_for(identity).update(awaited_by=_changed("array_remove", agent))
+
+
+def _waiting_for(identity: ChannelIdentity) -> QuerySet[ChannelIdentity]:
+    return ChannelIdentity.objects.filter(pk=identity.pk)
+
+
+def _changed(function: str, agent: Agent) -> Func:
+    number = Cast(Value(agent.pk), IntegerField())
+    return Func(F("awaited_by"), number, function=function)

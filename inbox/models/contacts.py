@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
@@ -123,6 +124,10 @@ class ChannelIdentity(models.Model):
     is_spam = models.BooleanField(_("spam"), default=False, db_default=False)
     # The person asked to be forgotten: what was written until then is never stored again.
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
+    # Ids of agents who asked to be told when the person writes again; empty once they were.
+    awaited_by = ArrayField(
+        models.IntegerField(), default=list, blank=True, db_default=[]
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

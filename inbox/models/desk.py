@@ -198,6 +198,14 @@ class NotificationKind(models.TextChoices):
     UNASSIGNED = "unassigned", _("Messages that nobody has taken")
     ASSIGNED = "assigned", _("Conversations given to me")
     MENTION = "mention", _("Mentions of me")
+    FAILED = "failed", _("Replies of mine that were not sent")
+    WOKE = "woke", _("Snoozed conversations that are back")
+
+
+def usual_notifications() -> list[str]:
+    """What concerns an agent in person; whoever wants to hear of every new customer says so."""
+    kinds = [kind.value for kind in NotificationKind]
+    return [kind for kind in kinds if kind != NotificationKind.UNASSIGNED]
 
 
 class Preferences(models.Model):
@@ -224,7 +232,7 @@ class Preferences(models.Model):
     notifies_of = ArrayField(
         models.CharField(max_length=12, choices=NotificationKind.choices),
         verbose_name=_("notify me of"),
-        default=list,
+        default=usual_notifications,
         blank=True,
     )
     # Channels that never notify.

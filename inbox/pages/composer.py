@@ -149,7 +149,8 @@ class Composer:
     """state: which of templates/inbox/composer/ is drawn.
 
     mode: what the page asked for. about: the comment that is answered. taken_from: who had the
-    conversation before we took it over. is_taking_over: that has been asked for.
+    conversation before we took it over. is_taking_over: that has been asked for. is_awaited: the
+    agent will be told when the person writes.
     """
 
     conversation: Conversation
@@ -174,6 +175,7 @@ class Composer:
     steps: Sequence[Step] = ()
     seen: int = 0
     enter_sends: bool = False
+    is_awaited: bool = False
     can_act: bool = False
 
     @property
@@ -309,6 +311,7 @@ def build_composer(
         steps=_steps_posted(form),
         seen=newest_id(conversation),
         enter_sends=preferences.enter_sends,
+        is_awaited=agent.pk in conversation.identity.awaited_by,
         can_act=agent.has_perm("inbox.change_conversation"),
     )
 

@@ -47,6 +47,7 @@ from inbox.pages.listing import (
 )
 from inbox.pages.queues import count_queues, forget_counts, version_of
 from inbox.pages.rows import draw_row
+from inbox.preferences import preferences_of
 from inbox.triage import mark_read
 
 DEFAULT_VIEW = "mine"
@@ -188,6 +189,7 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "live_position": "" if is_fragment(request) else live.position(),
         "at": now(),
         "next_queue": listing.next_queue(counts),
+        "preferences": preferences_of(request.user),
     }
 
 

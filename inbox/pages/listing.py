@@ -45,6 +45,7 @@ from inbox.pages.rows import (
     snippet_of_message,
 )
 from inbox.pages.sorts import SORTS, Sort
+from inbox.presence import names_on_it
 
 PAGE_SIZE = 30
 MAX_REFRESHED = 60
@@ -346,7 +347,8 @@ def rows_heard_of(
     rows = [one.row for one in known.values() if one is not None and one.row]
     marks = marks_of(agent, [row.pk for row in rows])
     rows = [marked_row(row, marks.get(row.pk, NO_MARKS)) for row in rows]
-    return sorted(rows, key=lambda row: row.sort, reverse=True)
+    rows.sort(key=lambda row: row.sort, reverse=True)
+    return _with_claims(rows, agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +437,17 @@ def _build(
 ) -> list[Row]:
     conversations = list(conversations)
     marks = marks_of(agent, [one.pk for one in conversations])
-    return [_row(listing, one, marks.get(one.pk, NO_MARKS)) for one in conversations]
+    rows = [_row(listing, one, marks.get(one.pk, NO_MARKS)) for one in conversations]
+    return _with_claims(rows, agent)
+
+
+def _with_claims(rows: Sequence[Row], agent: Agent) -> list[Row]:
+    """Rows of what nobody was given say which colleague is on it."""
+    free = [row.pk for row in rows if row.assignee_id is None]
+    on_it = names_on_it(free, agent)
+    return [
+        replace(row, on_it=on_it[row.pk]) if row.pk in on_it else row for row in rows
+    ]
 
 
 def _row(listing: Listing, conversation: Conversation, marks: Marks) -> Row:

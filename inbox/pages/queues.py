@@ -344,6 +344,7 @@ def _own_conditions(queues: Queues) -> dict[str, Q]:
     }
     conditions |= {one.slug: one.counted for one in queues.saved if one.counted}
     conditions["mine:waiting"] = Q(assignee=agent) & WAITING
+    conditions["mine:unread"] = OPEN & Q(unread__gt=0) & Q(assignee=agent)
     conditions["unread"] = (
         OPEN & Q(unread__gt=0) & (Q(assignee=agent) | Q(assignee__isnull=True))
     )

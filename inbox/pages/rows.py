@@ -93,7 +93,8 @@ NO_MARKS = Marks()
 class Row:
     """hit: the message that a search found, 0 where the row is of the whole conversation.
     words: those of the search, to be marked. returns: when a snoozed one comes back.
-    priority: its word and tone. blocked: what a person we do not hear from is."""
+    priority: its word and tone. blocked: what a person we do not hear from is. on_it: the colleague
+    who began to answer what nobody was given."""
 
     pk: int
     name: str
@@ -119,6 +120,7 @@ class Row:
     priority: str = ""
     priority_tone: str = ""
     blocked: str = ""
+    on_it: str = ""
     words: str = ""
     hit: int = 0
 

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, path
 
 from inbox.pages import (
+    account,
     actions,
     bulk,
     canned,
@@ -11,6 +12,7 @@ from inbox.pages import (
     drafts,
     history,
     messages,
+    notifications,
     presence,
     saved_views,
     suggestions,
@@ -52,6 +54,11 @@ urlpatterns: list[URLPattern] = [
     path("thumbnails/<int:pk>", downloads.show_thumbnail, name="thumbnail"),
     path("avatars/<int:pk>", downloads.show_avatar, name="avatar"),
     path("channels/<int:pk>/import/", history.import_progress, name="import_progress"),
+    # One's own account, and what it wants to be told of.
+    path("account/", account.show_account, name="account"),
+    path("notifications/", notifications.show_notifications, name="notifications"),
+    path("c/<int:pk>/await/", notifications.await_person, name="await"),
+    path("c/<int:pk>/await/stop/", notifications.await_no_more, name="await_no_more"),
     # The composer.
     path("c/<int:pk>/draft/", drafts.save, name="draft"),
     path("c/<int:pk>/parts/", messages.parts, name="parts"),

@@ -194,7 +194,8 @@ def tabbar(context: template.Context) -> dict[str, Any]:
 
 @register.inclusion_tag("dexra/_account.html", takes_context=True)
 def account_menu(context: template.Context) -> dict[str, Any]:
-    return {"user": context["request"].user}
+    user = context["request"].user
+    return {"user": user, "reads": user.has_perm("inbox.view_conversation")}
 
 
 def _places(context: template.Context) -> dict[str, Any]:

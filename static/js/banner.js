@@ -1,7 +1,7 @@
 // One banner at a time: a troubled channel (the server's) comes before what this page noticed.
 
 const local = new Set();
-const ORDER = ["signed-out", "offline", "paused"];
+const ORDER = ["signed-out", "offline", "paused", "notify"];
 
 export function showBanner(name) {
   local.add(name);

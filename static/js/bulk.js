@@ -78,9 +78,9 @@ export function startBulk() {
   });
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (document.getElementById("inbox").dataset.shortcuts === "off") return;
     if (event.target.matches(FIELDS) || !form()) return;
-    if (isX(event)) byKey(event);
+    const hasLetters = document.getElementById("inbox").dataset.shortcuts !== "off";
+    if (hasLetters && isX(event)) byKey(event);
     else if (event.key === "Escape" && !document.querySelector(":popover-open")) clear();
   });
   document.addEventListener("htmx:afterRequest", (event) => {

@@ -10,8 +10,9 @@ import { ask, copy, parse } from "./fragments.js";
 import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { startMenus } from "./menus.js";
-import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
+import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteClaim, noteCounts, refreshRows, startRows } from "./rows.js";
 import { dropPeeked, startPeeking } from "./peek.js";
+import { noteMissed, noteNotify, speaks, startNotify } from "./notify.js";
 import { notePresence, startPresence } from "./presence.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 
@@ -21,14 +22,20 @@ const isNarrow = matchMedia("(max-width: 1120px)");
 
 // --- live ------------------------------------------------------------------------------------
 
-listen(root.dataset.stream, root.dataset.since, {
+const speak = listen(root.dataset.stream, root.dataset.since, {
   conversation: ({ id, rev }) => {
     dropPeeked(id);
     noteChanged(id, rev);
   },
   thread: ({ id, rev }) => noteRevision(id, rev),
   counts: noteCounts,
-  presence: notePresence,
+  presence: (frame) => {
+    notePresence(frame);
+    noteClaim(frame);
+  },
+  notify: noteNotify,
+  missed: noteMissed,
+  speaks,
   closed: () => showBanner("signed-out"),
   channel: async () => {
     const response = await ask(root.dataset.bannerUrl).catch(() => null);
@@ -131,3 +138,4 @@ startCommands();
 startKeys();
 startPresence();
 startPeeking();
+startNotify(speak);

@@ -83,7 +83,9 @@ export function startKeys() {
       allRows()[0].focus();
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches(FIELDS)) return;
-    if (root.dataset.shortcuts === "off" || document.querySelector("dialog[open]")) return;
+    // Switched off are the letters: arrows and Escape are nobody's slip of the tongue.
+    if (event.key.length === 1 && root.dataset.shortcuts === "off") return;
+    if (document.querySelector("dialog[open]")) return;
     if (act(event)) event.preventDefault();
   });
   document.addEventListener("dexra:opened", () => (opening = null));

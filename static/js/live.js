@@ -1,6 +1,6 @@
 // The event stream: ids and revisions only. What they mean for a page is the page's business.
 
-const EVENTS = ["conversation", "thread", "counts", "channel", "presence", "reset"];
+const EVENTS = ["conversation", "thread", "counts", "channel", "presence", "notify", "reset"];
 const FAILURES_BEFORE_PAUSE = 3;
 const HIDDEN_LIMIT_MS = 5 * 60 * 1000;
 const POLL_MS = 30 * 1000;
@@ -9,11 +9,17 @@ const MAX_WAIT_S = 30;
 const SILENCE_MS = 50 * 1000;
 
 /**
- * Listen for as long as the page is seen.
- * handlers: one per event, taking its data; `paused`, `resumed`, and `poll` while paused.
+ * Listen for as long as the page is seen; after that, on the one page that speaks for all, for
+ * what is to be told outside it.
+ * handlers: one per event, taking its data; `paused`, `resumed`, and `poll` while paused; `speaks`,
+ * whether this page is that one; `missed`, where it cannot know what it was not told.
+ * Returns what to call when it has become that page.
  */
 export function listen(address, cursor, handlers) {
   let source = null;
+  // Nobody looks at the page. What it would show is asked for when somebody does.
+  let isAsleep = false;
+  let heardAsleep = "";
   let failures = 0;
   let retry = null;
   let polling = null;
@@ -22,8 +28,11 @@ export function listen(address, cursor, handlers) {
 
   function open() {
     clearTimeout(retry);
-    const from = cursor;
-    source = new EventSource(from ? `${address}?since=${encodeURIComponent(from)}` : address);
+    const from = isAsleep ? heardAsleep : cursor;
+    const url = new URL(address, location.href);
+    if (from) url.searchParams.set("since", from);
+    if (isAsleep) url.searchParams.set("ear", "1");
+    source = new EventSource(url);
     source.onopen = () => {
       failures = 0;
       heard();
@@ -31,7 +40,7 @@ export function listen(address, cursor, handlers) {
       polling = null;
       handlers.resumed();
       // Without a cursor nobody knows what was missed: look at everything once.
-      if (!from) handlers.reset({});
+      if (!from) take("reset", {});
     };
     source.onerror = fail;
     source.addEventListener("ping", heard);
@@ -43,9 +52,21 @@ export function listen(address, cursor, handlers) {
     for (const name of EVENTS) {
       source.addEventListener(name, (event) => {
         heard();
-        if (event.lastEventId) cursor = event.lastEventId;
-        handlers[name](JSON.parse(event.data));
+        if (event.lastEventId && isAsleep) heardAsleep = event.lastEventId;
+        else if (event.lastEventId) cursor = event.lastEventId;
+        take(name, JSON.parse(event.data));
       });
+    }
+  }
+
+  function take(name, data) {
+    if (name === "reset") {
+      heardAsleep = "";
+      handlers.missed();
+      if (isAsleep) handlers.counts(data);
+      else handlers.reset(data);
+    } else {
+      handlers[name](data);
     }
   }
 
@@ -58,7 +79,7 @@ export function listen(address, cursor, handlers) {
   function fail() {
     close();
     failures += 1;
-    if (failures >= FAILURES_BEFORE_PAUSE && !polling) {
+    if (failures >= FAILURES_BEFORE_PAUSE && !polling && !isAsleep) {
       handlers.paused();
       polling = setInterval(handlers.poll, POLL_MS);
     }
@@ -73,16 +94,36 @@ export function listen(address, cursor, handlers) {
     clearTimeout(silence);
   }
 
+  function fallAsleep() {
+    close();
+    clearInterval(polling);
+    polling = null;
+    isAsleep = true;
+    heardAsleep = cursor;
+    speak();
+  }
+
+  function wake() {
+    clearTimeout(hiddenSince);
+    if (isAsleep) close();
+    isAsleep = false;
+    if (!source) open();
+  }
+
+  function speak() {
+    if (isAsleep && !source && handlers.speaks()) open();
+  }
+
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      hiddenSince = setTimeout(close, HIDDEN_LIMIT_MS);
-    } else {
-      clearTimeout(hiddenSince);
-      if (!source) open();
-    }
+    if (document.hidden) hiddenSince = setTimeout(fallAsleep, HIDDEN_LIMIT_MS);
+    else wake();
   });
-  addEventListener("online", () => source || open());
+  addEventListener("online", () => {
+    if (isAsleep) speak();
+    else if (!source) open();
+  });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && !source && open());
   open();
+  return speak;
 }

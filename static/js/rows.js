@@ -7,6 +7,7 @@ const GATHER_MS = 250;
 const REST = 2;
 const COUNTS_GAP_MS = 2000;
 const MOST_ASKED = 50;
+const CHECK_CLAIMS_MS = 30_000;
 
 const root = document.getElementById("inbox");
 // Conversations that were heard of, with the revision that they are at.
@@ -46,6 +47,16 @@ export function noteChanged(id, revision) {
     gathering = null;
     for (const [one, at] of changed) noteChanged(one, at);
   }, GATHER_MS + REST * answerTook);
+}
+
+/** Somebody began to answer what nobody was given, or left it: rows that are shown say so. */
+export function noteClaim({ id, what }) {
+  if (["claimed", "released"].includes(what) && rowOf(id)) noteChanged(id, 0);
+}
+
+/** Who just stops writing says nothing: what a row says of them is looked at again. */
+function checkClaims() {
+  for (const row of rows()?.querySelectorAll(".dx-row[data-on-it]") ?? []) noteChanged(Number(row.dataset.id), 0);
 }
 
 /** After a break: the first page as it is now, and what is shown further down. */
@@ -252,6 +263,7 @@ export function startRows() {
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.matches("#list, #list-body")) held.clear();
   });
+  setInterval(() => document.hidden || checkClaims(), CHECK_CLAIMS_MS);
   // After an act on many: those that it changed, wherever they belong now.
   document.addEventListener("dexra:rows", (event) => refreshRows(event.detail.ids, { isOwn: true }));
 }

@@ -47,6 +47,11 @@ class Page:
                 return json.loads(line.removeprefix("data: "))
         raise AssertionError(f"the stream ended without {name}")
 
+    def next_name(self) -> str:
+        """Which event comes next."""
+        line = next(line for line in self._lines if line.startswith("event: "))
+        return str(line.removeprefix("event: "))
+
     def close(self) -> None:
         self._response.close()
 

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django.asserts import assertContains, assertNotContains
 
 from inbox import live, presence
-from inbox.models import Agent, Conversation
+from inbox.models import Agent, Channel, Conversation
 from inbox.presence import State, note, read
-from tests.conftest import make_agent
+from tests.conftest import make_agent, make_conversation
 
 pytestmark = pytest.mark.django_db
 
@@ -140,3 +142,48 @@ def test_a_state_that_nobody_knows_is_refused(
 
 def test_a_conversation_that_is_not_there_is_not_found(agent_client: Client) -> None:
     assert agent_client.get("/inbox/c/4711/presence/").status_code == 404
+
+
+# --- on the rows ---------------------------------------------------------------------------------
+
+
+def test_a_row_says_who_is_on_it_to_everybody_else(
+    agent_client: Client, conversation: Conversation, yassine: Agent
+) -> None:
+    note(conversation, yassine, State.WRITING)
+    his = Client()
+    his.force_login(yassine)
+
+    assertContains(agent_client.get("/inbox/all/"), "<bdi>Yassine</bdi> is on it")
+    assertNotContains(his.get("/inbox/all/"), "is on it")
+
+
+def test_a_row_that_was_given_to_somebody_shows_them(
+    agent_client: Client, conversation: Conversation, agent: Agent, yassine: Agent
+) -> None:
+    note(conversation, yassine, State.WRITING)
+    Conversation.objects.update(assignee=agent)
+
+    assertNotContains(agent_client.get("/inbox/all/"), "is on it")
+
+
+def test_who_is_on_them_costs_the_same_for_one_row_and_for_many(
+    agent_client: Client,
+    channel: Channel,
+    yassine: Agent,
+    django_assert_num_queries: Any,
+) -> None:
+    rows = []
+    for number in range(8):
+        rows.append(make_conversation(channel, person_id=f"person-{number}"))
+    ids = ",".join(str(row.pk) for row in rows)
+    note(rows[0], yassine, State.WRITING)
+    with CaptureQueriesContext(connection) as one:
+        agent_client.get(f"/inbox/all/rows/?ids={ids}")
+    for row in rows[1:]:
+        note(row, yassine, State.WRITING)
+
+    with django_assert_num_queries(len(one)):
+        answer = agent_client.get(f"/inbox/all/rows/?ids={ids}")
+
+    assertContains(answer, "<bdi>Yassine</bdi> is on it", count=8)
