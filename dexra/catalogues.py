@@ -116,6 +116,8 @@ def strings_of(path: Path) -> Iterator[tuple[str | None, tuple[str, ...]]]:
         BytesIO(text.encode()), CALLS, [], {"encoding": "utf-8"}
     )
     for _line, function, given, _comments in found:
+        if given is None:  # a variable: what it may hold is marked where it is written
+            continue
         strings = [given] if isinstance(given, str) else list(given)
         context = strings.pop(0) if "pgettext" in function else None
         kept = tuple(strings[: 2 if function.startswith("n") else 1])

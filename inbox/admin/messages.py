@@ -88,4 +88,6 @@ class MessageAdmin(Kept, admin.ModelAdmin[Message]):
         if message.conversation_id is None:
             return "-"
         url = reverse("inbox:conversation", args=["all", message.conversation_id])
-        return format_html('<a href="{}#m-{}">{}</a>', url, message.pk, pgettext("a link", "Open"))
+        return format_html(
+            '<a href="{}#m-{}">{}</a>', url, message.pk, pgettext("a link", "Open")
+        )
