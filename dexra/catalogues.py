@@ -112,9 +112,7 @@ def strings_of(path: Path) -> Iterator[tuple[str | None, tuple[str, ...]]]:
     if path.suffix != ".py":
         # Django turns a template into calls; what indents them is nobody's Python.
         text = templatize(text).replace("\n", " ").strip()
-    found = extract_python(
-        BytesIO(text.encode()), CALLS, [], {"encoding": "utf-8"}
-    )
+    found = extract_python(BytesIO(text.encode()), CALLS, [], {"encoding": "utf-8"})
     for _line, function, given, _comments in found:
         if given is None:  # a variable: what it may hold is marked where it is written
             continue

@@ -46,9 +46,7 @@ PROPER = set(
 
 
 def read(language: str) -> Catalog:
-    return catalogues.read(
-        catalogues.ROOT / f"locale/{language}/LC_MESSAGES/django.po"
-    )
+    return catalogues.read(catalogues.ROOT / f"locale/{language}/LC_MESSAGES/django.po")
 
 
 def key(message: Message) -> tuple[str | None, str]:
@@ -123,7 +121,8 @@ def test_a_translation_begins_and_ends_with_the_white_space_of_its_string(
         message.id
         for message in known.values()
         for said in strings_of(message)
-        if said.strip("\n") != said or ids_of(message)[0].strip("\n") != ids_of(message)[0]
+        if said.strip("\n") != said
+        or ids_of(message)[0].strip("\n") != ids_of(message)[0]
     ]
 
 
@@ -306,7 +305,16 @@ def test_no_page_says_a_word_of_english(
 
         said = said_on(response.content.decode())
         left = words_in(said) & words[language]
-        assert left == set(), (language, path, [said[max(0,m.start()-60):m.end()+60] for m in re.finditer("|".join(r"\b"+w+r"\b" for w in left), said, re.I)][:6])
+        assert left == set(), (
+            language,
+            path,
+            [
+                said[max(0, m.start() - 60) : m.end() + 60]
+                for m in re.finditer(
+                    "|".join(r"\b" + w + r"\b" for w in left), said, re.I
+                )
+            ][:6],
+        )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -152,7 +152,9 @@ async function send(sending) {
   } else {
     if (!response) showBanner("offline");
     const bubble = isHere && pendingCopy(sending.key);
-    if (bubble) setFailed(bubble, true);
+    // The stream may bring what was sent before its answer is known to be lost.
+    if (isHere && isInThread(sending.key)) dropUnsent(sending.key);
+    else if (bubble) setFailed(bubble, true);
     // A note has no bubble; of a reply, the next look at its conversation tells.
     else if (isHere) giveBack(sending);
   }
@@ -217,14 +219,19 @@ function dropServerDraft(sending) {
   moveDraft(form);
 }
 
+const isInThread = (key) => Boolean(log().querySelector(`[data-key="${CSS.escape(key)}"]`));
+
 /** Replies that the page before this one did not see answered: nothing is sent by itself. */
 function showUnsent() {
   if (!log() || !composer()) return;
   for (const kept of unsentOf(openConversation())) {
-    const isThere = log().querySelector(`[data-key="${CSS.escape(kept.key)}"], [data-pending="${CSS.escape(kept.key)}"]`);
-    if (isThere || !kept.isReply) {
-      if (log().querySelector(`[data-key="${CSS.escape(kept.key)}"]`)) dropUnsent(kept.key);
-      else if (!isThere) giveBackNote(kept);
+    if (isInThread(kept.key)) {
+      dropUnsent(kept.key);
+      continue;
+    }
+    if (pendingCopy(kept.key)) continue;
+    if (!kept.isReply) {
+      giveBackNote(kept);
       continue;
     }
     const body = new FormData();

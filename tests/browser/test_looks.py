@@ -207,7 +207,11 @@ def stops(desk: Desk) -> list[Stop]:
 
 # What Django's own script and inlines leave behind, and no template of ours can mend.
 DJANGOS = {
-    "exclude": [[".help-tooltip"], [".select2-search__field"], [".inline-group thead th"]]
+    "exclude": [
+        [".help-tooltip"],
+        [".select2-search__field"],
+        [".inline-group thead th"],
+    ]
 }
 # Left on, axe copies sheets that import others into <style>, which the policy forbids it.
 OPTIONS = {"preload": False}
@@ -231,9 +235,11 @@ def walk(page: Page, places: list[Stop]) -> list[str]:
     here = [""]
     page.on(
         "console",
-        lambda line: line.type == "error"
-        and "Failed to load resource" not in line.text
-        and wrong.append(f"{here[0]}: console: {line.text}"),
+        lambda line: (
+            line.type == "error"
+            and "Failed to load resource" not in line.text
+            and wrong.append(f"{here[0]}: console: {line.text}")
+        ),
     )
     for place in places:
         here[0] = place.path

@@ -20,7 +20,9 @@ def salma(channel: Channel, say: Say) -> Conversation:
     make_conversation(channel, name="Hajar Amrani", person_id="hajar")
     conversation = make_conversation(channel, name="Salma El Idrissi")
     for number in range(60):
-        say(conversation, f"Message {number}.", ago=timedelta(hours=20, minutes=-number))
+        say(
+            conversation, f"Message {number}.", ago=timedelta(hours=20, minutes=-number)
+        )
     return conversation
 
 
@@ -43,7 +45,9 @@ def test_the_list_is_filtered_and_a_thread_opened(page: Page) -> None:
     expect(page.locator(".dx-row")).to_have_count(2)
 
     page.locator("#filter-button").click()
-    page.locator("#filter-menu").get_by_label("Assigned to").select_option(label="Nobody")
+    page.locator("#filter-menu").get_by_label("Assigned to").select_option(
+        label="Nobody"
+    )
     page.locator("#filter-menu").get_by_role("button", name="Show").click()
     expect(page.locator(".dx-row")).to_have_count(2)
     page.locator(".dx-row", has_text="Salma El Idrissi").click()
@@ -62,7 +66,9 @@ def test_earlier_messages_are_a_page_further(thread: Page) -> None:
 
 def test_a_reply_is_sent(thread: Page, salma: Conversation) -> None:
     thread.locator("#composer-text").fill("Yes, in blue")
-    thread.locator("#composer").get_by_role("button", name="Send", exact=False).first.click()
+    thread.locator("#composer").get_by_role(
+        "button", name="Send", exact=False
+    ).first.click()
 
     expect(thread.locator("#msgs")).to_contain_text("Yes, in blue")
     assert Message.objects.filter(conversation=salma, direction="out").count() == 1

@@ -74,6 +74,34 @@ def test_case_38_one_click_on_a_weak_line_never_sends_twice(
 
 
 @in_browser
+def test_case_38_what_the_stream_brought_is_not_offered_again_when_its_answer_is_lost(
+    open_page: OpenPage, agent: Agent, conversation: Conversation
+) -> None:
+    page = show(open_page, agent, conversation)
+    held: list[Route] = []
+
+    def hold_answer(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fetch()
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/messages/?**", hold_answer)
+    page.locator("#composer-text").fill("Once")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#msgs .dx-msg-out[data-key]", has_text="Once")).to_have_count(
+        1
+    )
+    held[0].abort()
+
+    expect(page.locator("#banner")).to_contain_text("You are offline.")
+    expect(page.locator("#composer-text")).to_have_value("")
+    expect(page.locator("[data-pending]")).to_have_count(0)
+    assert conversation.messages.outbound().count() == 1
+
+
+@in_browser
 def test_case_38_what_never_got_through_survives_the_page_and_is_not_sent_by_itself(
     open_page: OpenPage, agent: Agent, conversation: Conversation
 ) -> None:
