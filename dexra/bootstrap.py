@@ -137,8 +137,8 @@ def compile_translations() -> None:
     made = {path: path.with_suffix(".mo") for path in ROOT.glob("locale/*/*/*.po")}
     if all(mo.exists() and newer(mo, po) for po, mo in made.items()):
         return
-    task = [ENVIRONMENT / "bin" / "python", ROOT / "dexra" / "catalogues.py", "compile"]
-    if subprocess.call(task):
+    python, task = ENVIRONMENT / "bin" / "python", ROOT / "dexra" / "catalogues.py"
+    if subprocess.call([python, task, "compile"]):
         sys.exit("The translations under locale/ could not be compiled: see above.")
 
 

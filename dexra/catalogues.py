@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from babel.messages.catalog import Catalog, Message
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_python
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
@@ -29,11 +29,11 @@ PLURALS = {
     ),
     "fr": (2, "(n > 1)"),
 }
-CALLS = [
+CALLS = (
     "_",
     *("gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"),
     *("pgettext", "pgettext_lazy", "npgettext", "npgettext_lazy"),
-]
+)
 HEADER = """\
 msgid ""
 msgstr ""
@@ -112,13 +112,16 @@ def strings_of(path: Path) -> Iterator[tuple[str | None, tuple[str, ...]]]:
     if path.suffix != ".py":
         # Django turns a template into calls; what indents them is nobody's Python.
         text = templatize(text).replace("\n", " ").strip()
-    found = extract_python(BytesIO(text.encode()), CALLS, [], {"encoding": "utf-8"})
+    found = extract_python(
+        BytesIO(text.encode()), dict.fromkeys(CALLS), [], {"encoding": "utf-8"}
+    )
     for _line, function, given, _comments in found:
         if given is None:  # a variable: what it may hold is marked where it is written
             continue
+        called = str(function)
         strings = [given] if isinstance(given, str) else list(given)
-        context = strings.pop(0) if "pgettext" in function else None
-        kept = tuple(strings[: 2 if function.startswith("n") else 1])
+        context = strings.pop(0) if "pgettext" in called else None
+        kept = tuple(strings[: 2 if called.startswith("n") else 1])
         if kept and all(kept):
             yield context, kept
 

@@ -150,7 +150,7 @@ def take_commands(desk: Desk, name: str) -> None:
     page = desk.open_thread()
     page.locator("#thread-head h1").click()
     page.keyboard.press("Control+k")
-    page.keyboard.type("s")
+    page.keyboard.type("as")
     save(page, name)
 
 
