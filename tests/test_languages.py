@@ -208,7 +208,7 @@ def test_french_keeps_its_signs_with_their_words() -> None:
 
 
 @pytest.fixture
-def words() -> Iterator[dict[str, set[str]]]:
+def words() -> dict[str, set[str]]:
     """By language, the words that only the English strings have."""
     return {language: _words_of_english_alone(read(language)) for language in LANGUAGES}
 
