@@ -168,7 +168,7 @@ def stops(desk: Desk) -> list[Stop]:
         Stop(at, menu("#more")),
         Stop(at, press("Control+k", "#commands"), desktop=True),
         Stop(at, press("?", "#keys"), desktop=True),
-        Stop(at, click("#emoji-button"), desktop=True),
+        Stop(at, click("[data-emoji-url]"), desktop=True),
         Stop(f"/inbox/all/c/{desk.human.pk}/"),
         Stop(f"/inbox/all/c/{desk.closed.pk}/"),
         Stop(f"{comment}&mode=private"),
