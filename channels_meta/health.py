@@ -24,6 +24,7 @@ from channels_meta.models import Credential
 from channels_meta.scopes import FACEBOOK, INSTAGRAM, missing_scopes, missing_tasks
 from channels_meta.subscriptions import NEEDED, missing_fields, wanted_fields
 from inbox.channels import ErrorClass
+from inbox.errors import retell
 from inbox.models import Channel, Import, Message, Status
 
 # A token that ends within this time is worth a look.
@@ -114,10 +115,12 @@ def look_at_connection(channel: Channel) -> Iterator[Finding]:
     status = Channel.Status(channel.status)
     if status == Channel.Status.NEEDS_REAUTH:
         advice = _("Reconnect it. Replies that wait go out by themselves afterwards.")
-        reason = channel.status_reason or _("The connection to this account has ended.")
+        reason = retell(channel.status_reason) or _(
+            "The connection to this account has ended."
+        )
         yield Finding(name, Level.BAD, reason, advice, step="reconnect")
     elif status == Channel.Status.DISCONNECTED:
-        says = channel.status_reason or _("This account is disconnected.")
+        says = retell(channel.status_reason) or _("This account is disconnected.")
         advice = _("Connect it again to go on; conversations and history are kept.")
         if channel.is_retired:
             off = _("Off")
@@ -132,7 +135,7 @@ def look_at_connection(channel: Channel) -> Iterator[Finding]:
         yield Finding(
             name,
             Level.WARN,
-            channel.status_reason,
+            retell(channel.status_reason),
             _("Run the self-test: it finds out what is the matter."),
             step="test",
         )
@@ -231,7 +234,7 @@ def scopes_finding(channel: Channel, credential: Credential) -> Finding:
     )
     if not needed and not useful:
         return Finding(name, Level.OK, _("All that Dexra asks for were given."))
-    lost = "; ".join(f"{scope.gives} ({scope.name})" for scope in needed + useful)
+    lost = _("; ").join(f"{scope.gives} ({scope.name})" for scope in needed + useful)
     says = _("Missing, and so Dexra cannot: %(lost)s.") % {"lost": lost}
     advice = _("Reconnect it, and leave every switch on in Meta's window.")
     level = Level.BAD if needed else Level.WARN
@@ -248,7 +251,7 @@ def look_at_tasks(channel: Channel) -> Iterator[Finding]:
         yield Finding(name, Level.UNKNOWN, says)
     elif lacking := missing_tasks(credential.tasks):
         says = _("Whoever connected it lacks: %(tasks)s.") % {
-            "tasks": ", ".join(lacking)
+            "tasks": _(", ").join(lacking)
         }
         advice = _(
             "The Page's owner grants it on Facebook: Page settings, Page access. Then "
@@ -289,8 +292,8 @@ def subscription_finding(credential: Credential) -> Finding:
         "wanted": len(wanted),
     }
     if missing:
-        listed = ", ".join(missing)
-        says = f"{says} {_('Missing: %(fields)s.') % {'fields': listed}}"
+        lacks = _("Missing: %(fields)s.") % {"fields": _(", ").join(missing)}
+        says = f"{says} {lacks}"
         level = Level.BAD if NEEDED.intersection(missing) else Level.WARN
         return Finding(name, level, f"{says} {asked}", again, step="subscribe")
     return Finding(name, Level.OK, f"{says} {asked}")

@@ -80,7 +80,12 @@ class LoginAttempt(models.Model):
     )
     # The channel to be reconnected in place; null to connect whatever is chosen.
     channel = models.ForeignKey(
-        Channel, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+        Channel,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("channel"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # When the state came back; it never counts again.
@@ -116,7 +121,10 @@ class Incident(models.Model):
         EXPIRING = "expiring", _("Token about to expire")
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.CASCADE, related_name="incidents"
+        Channel,
+        on_delete=models.CASCADE,
+        related_name="incidents",
+        verbose_name=_("channel"),
     )
     kind = models.CharField(_("kind"), max_length=15, choices=Kind.choices)
     reason = models.CharField(_("reason"), max_length=300, blank=True)

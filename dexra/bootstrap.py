@@ -36,6 +36,7 @@ def main(name: str) -> None:
             if not is_installed(name, wanted):
                 make_environment()
                 install(name, wanted)
+            compile_translations()
     except OSError as error:
         sys.exit(
             f"{ENVIRONMENT} cannot be written ({error.strerror}). Was it made by another user? "
@@ -129,6 +130,20 @@ def install(name: str, wanted: str) -> None:
     sys.stdout.write(f"{time.time() - started:.0f} s\n")
     for satisfied in {name, *parts_of(wanted)}:
         stamp(satisfied).write_text(digest(requirements(satisfied)))
+
+
+def compile_translations() -> None:
+    """Beside each catalogue that has changed, what Django reads of it; see dexra/catalogues.py."""
+    made = {path: path.with_suffix(".mo") for path in ROOT.glob("locale/*/*/*.po")}
+    if all(mo.exists() and newer(mo, po) for po, mo in made.items()):
+        return
+    python, task = ENVIRONMENT / "bin" / "python", ROOT / "dexra" / "catalogues.py"
+    if subprocess.call([python, task, "compile"]):
+        sys.exit("The translations under locale/ could not be compiled: see above.")
+
+
+def newer(one: Path, other: Path) -> bool:
+    return one.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def parts_of(wanted: str) -> "Iterator[str]":

@@ -129,7 +129,7 @@ def blanks_in(text: str, agent: Agent) -> list[str]:
 def check_filled(text: str, agent: Agent) -> None:
     """Raises ContentInvalid for a text that would show its blanks to the customer."""
     if blanks := blanks_in(text, agent):
-        names = ", ".join(f"{{{name}}}" for name in blanks)
+        names = _(", ").join(f"{{{name}}}" for name in blanks)
         raise ContentInvalid(
             _("Fill in or remove %(names)s first: nothing is known for it.")
             % {"names": names},

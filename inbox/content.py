@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
@@ -297,9 +298,8 @@ def size_words(size: int) -> str:
     if size < MEGABYTE:
         return _("%(count)s kB") % {"count": max(1, -(-size // 1024))}
     tenths = -(-size * 10 // MEGABYTE)
-    whole, rest = divmod(tenths, 10)
-    number = f"{whole}.{rest}" if rest else str(whole)
-    return _("%(count)s MB") % {"count": number}
+    places = 1 if tenths % 10 else 0
+    return _("%(count)s MB") % {"count": number_format(tenths / 10, places)}
 
 
 def _check_quick_replies(

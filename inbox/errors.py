@@ -1,6 +1,31 @@
 """Refusals: what Dexra will not do, with a code for programs and a sentence for people."""
 
+import re
+from itertools import accumulate
+
 from django.utils.functional import Promise
+from django.utils.translation import gettext
+
+_SENTENCES = re.compile(r"(?<=[.!?]) ")
+
+
+def retell(stored: str) -> str:
+    """A reason that a worker wrote down in English, in the reader's language.
+
+    It is one sentence of ours or several; what we have no translation of (a name is in it, it is
+    the platform's own) stays as it is.
+    """
+    told, rest = [], _SENTENCES.split(stored)
+    while rest:
+        known = (
+            (count, translated)
+            for count, said in enumerate(accumulate(rest, "{} {}".format), start=1)
+            if said and (translated := gettext(said)) != said
+        )
+        count, translated = next(known, (1, rest[0]))
+        told.append(translated)
+        rest = rest[count:]
+    return " ".join(told)
 
 
 class InboxError(Exception):

@@ -1,4 +1,4 @@
-"""Take the README's pictures of the running product: `make screenshots`.
+"""Take the pictures of the running product, for the README and to look at: `make screenshots`.
 
 Runs Dexra with a fresh demo in a folder of its own, on a free port, and looks at it with the system's Chromium.
 """
@@ -13,16 +13,20 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 CUSTOMER = "Salma El Idrissi"
 START_SECONDS = 120
+QUALITY = 82
 
 
 def main() -> None:
@@ -37,8 +41,9 @@ def main() -> None:
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )
             login = json.loads((data / "demo.json").read_text())
-            take_inbox(signed_in(browser, url, login, "light"))
-            take_sandbox(signed_in(browser, url, login, "dark"))
+            desk = Desk(browser, url, login)
+            for name, take in PICTURES.items():
+                take(desk, name)
             browser.close()
 
 
@@ -84,35 +89,129 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     sys.exit("Dexra did not start: try `make run`.")
 
 
-def signed_in(browser: Browser, url: str, login: dict[str, str], scheme: str) -> Page:
-    page = browser.new_page(
-        base_url=url,
-        viewport={"width": 1440, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        reduced_motion="reduce",
-        timezone_id="Africa/Casablanca",
+class Desk:
+    """Signed-in pages of the running product, one for each look."""
+
+    def __init__(self, browser: Browser, url: str, login: dict[str, str]) -> None:
+        self.browser, self.url, self.login = browser, url, login
+
+    def open(self, path: str, **look: Any) -> Page:
+        page = self.browser.new_page(
+            base_url=self.url,
+            **{
+                "viewport": {"width": 1440, "height": 900},
+                "color_scheme": "light",
+                "reduced_motion": "reduce",
+                "timezone_id": "Africa/Casablanca",
+            }
+            | look,
+        )
+        page.goto("/inbox/all/")
+        page.fill("[name=username]", self.login["username"])
+        page.fill("[name=password]", self.login["password"])
+        page.press("[name=password]", "Enter")
+        page.wait_for_selector(".dx-row")
+        page.goto(path)
+        return page
+
+    def open_thread(self, who: str = CUSTOMER, mode: str = "", **look: Any) -> Page:
+        page = self.open("/inbox/all/", **look)
+        address = page.locator(".dx-row", has_text=who).get_attribute("href")
+        page.goto(f"{address}{mode}")
+        page.wait_for_selector("#composer")
+        return page
+
+
+def take_list_and_thread(desk: Desk, name: str) -> None:
+    save(desk.open_thread(), name)
+
+
+def take_dark(desk: Desk, name: str) -> None:
+    save(desk.open_thread("Hajar Amrani", color_scheme="dark"), name)
+
+
+def take_arabic(desk: Desk, name: str) -> None:
+    save(desk.open_thread(locale="ar"), name)
+
+
+def take_note(desk: Desk, name: str) -> None:
+    page = desk.open_thread(mode="?mode=note")
+    page.fill(
+        "#composer textarea", "She asked for the other address, see her last message."
     )
-    page.goto("/inbox/all/")
-    page.fill("[name=username]", login["username"])
-    page.fill("[name=password]", login["password"])
-    page.press("[name=password]", "Enter")
-    page.wait_for_selector(".dx-row")
-    return page
+    save(page, name)
 
 
-def take_inbox(page: Page) -> None:
-    page.locator(".dx-row", has_text=CUSTOMER).click()
-    page.wait_for_selector("#composer")
-    save(page, "inbox.png")
+def take_closed_window(desk: Desk, name: str) -> None:
+    save(desk.open_thread("Karim Ouazzani"), name)
 
 
-def take_sandbox(page: Page) -> None:
-    page.goto("/sandbox/")
+def take_commands(desk: Desk, name: str) -> None:
+    page = desk.open_thread()
+    page.locator("#thread-head h1").click()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("as")
+    save(page, name)
+
+
+def take_snooze(desk: Desk, name: str) -> None:
+    page = desk.open_thread()
+    page.locator("#thread-head h1").click()
+    page.keyboard.press("h")
+    page.wait_for_selector("#menu .dx-menu-item")
+    save(page, name)
+
+
+def take_search(desk: Desk, name: str) -> None:
+    save(desk.open("/inbox/all/?q=bag"), name)
+
+
+def take_phone_list(desk: Desk, name: str) -> None:
+    save(desk.open("/inbox/all/", **PHONE), name)
+
+
+def take_phone_thread(desk: Desk, name: str) -> None:
+    save(desk.open_thread(**PHONE), name)
+
+
+def take_channels(desk: Desk, name: str) -> None:
+    save(desk.open("/meta/connect/"), name)
+
+
+def take_admin(desk: Desk, name: str) -> None:
+    save(desk.open("/admin/inbox/conversation/"), name)
+
+
+def take_sandbox(desk: Desk, name: str) -> None:
+    page = desk.open("/sandbox/", color_scheme="dark")
     page.get_by_text(CUSTOMER).first.click()
     page.fill("#phone-text", "Rue Allal Ben Abdellah 12, Casablanca 🙏")
     page.press("#phone-text", "Enter")
     page.wait_for_selector("#log .dx-log")
-    save(page, "sandbox.png")
+    save(page, name)
+
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 800},
+    "has_touch": True,
+    "device_scale_factor": 2,
+}
+PICTURES: dict[str, Callable[[Desk, str], None]] = {
+    "inbox": take_list_and_thread,
+    "dark": take_dark,
+    "arabic": take_arabic,
+    "note": take_note,
+    "closed": take_closed_window,
+    "commands": take_commands,
+    "snooze": take_snooze,
+    "search": take_search,
+    "phone-list": take_phone_list,
+    "phone-thread": take_phone_thread,
+    "channels": take_channels,
+    "admin": take_admin,
+    # Last: what is played here shows everywhere else.
+    "sandbox": take_sandbox,
+}
 
 
 def save(page: Page, name: str) -> None:
@@ -120,7 +219,9 @@ def save(page: Page, name: str) -> None:
     page.wait_for_load_state("load")
     page.evaluate("document.fonts.ready")
     page.wait_for_timeout(1000)  # what fades in
-    page.screenshot(path=HERE / name)
+    picture = Image.open(BytesIO(page.screenshot()))
+    picture.save(HERE / f"{name}.webp", quality=QUALITY, method=6)
+    page.context.close()
 
 
 if __name__ == "__main__":

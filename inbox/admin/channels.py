@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from inbox.channels import adapters
 from inbox.models import Channel, Tag
@@ -85,7 +86,7 @@ class ChannelAdmin(admin.ModelAdmin[Channel]):
     @admin.display(description=_("inbox"))
     def in_inbox(self, channel: Channel) -> SafeString:
         url = reverse("inbox:list", args=[f"channel-{channel.pk}"])
-        return format_html('<a href="{}">{}</a>', url, _("Open"))
+        return format_html('<a href="{}">{}</a>', url, pgettext("a link", "Open"))
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Channel | None = None
@@ -119,4 +120,4 @@ class TagAdmin(admin.ModelAdmin[Tag]):
     @admin.display(description=_("inbox"))
     def in_inbox(self, tag: Tag) -> SafeString:
         url = reverse("inbox:list", args=[f"tag-{tag.pk}"])
-        return format_html('<a href="{}">{}</a>', url, _("Open"))
+        return format_html('<a href="{}">{}</a>', url, pgettext("a link", "Open"))

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from inbox.admin.kept import Kept
 from inbox.models import Conversation, Source, Tag
@@ -139,4 +140,4 @@ class ConversationAdmin(Kept, admin.ModelAdmin[Conversation]):
     @admin.display(description=_("inbox"))
     def in_inbox(self, conversation: Conversation) -> SafeString:
         url = conversation.get_absolute_url()
-        return format_html('<a href="{}">{}</a>', url, _("Open"))
+        return format_html('<a href="{}">{}</a>', url, pgettext("a link", "Open"))

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from inbox.admin.kept import Kept
 from inbox.models import Attachment, Message, Reaction
@@ -87,4 +88,6 @@ class MessageAdmin(Kept, admin.ModelAdmin[Message]):
         if message.conversation_id is None:
             return "-"
         url = reverse("inbox:conversation", args=["all", message.conversation_id])
-        return format_html('<a href="{}#m-{}">{}</a>', url, message.pk, _("Open"))
+        return format_html(
+            '<a href="{}#m-{}">{}</a>', url, message.pk, pgettext("a link", "Open")
+        )

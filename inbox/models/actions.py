@@ -23,10 +23,17 @@ class ChannelAction(models.Model):
         FAILED = "failed", _("Not done")
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.PROTECT, related_name="+", db_index=False
+        Channel,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("channel"),
     )
     conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="actions"
+        Conversation,
+        on_delete=models.CASCADE,
+        related_name="actions",
+        verbose_name=_("conversation"),
     )
     # Null where it is about the conversation itself (taking it over).
     message = models.ForeignKey(
@@ -35,6 +42,7 @@ class ChannelAction(models.Model):
         null=True,
         blank=True,
         related_name="actions",
+        verbose_name=_("message"),
     )
     kind = models.CharField(
         _("kind"),
@@ -44,7 +52,12 @@ class ChannelAction(models.Model):
     # The emoji of a reaction.
     value = models.CharField(_("value"), max_length=40, blank=True)
     author = models.ForeignKey(
-        Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        Agent,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("author"),
     )
     author_name = models.CharField(_("author"), max_length=200, blank=True)
     status = models.CharField(

@@ -32,7 +32,12 @@ class ApiKey(models.Model):
     prefix = models.CharField(_("prefix"), max_length=20, unique=True, editable=False)
     key_hash = models.CharField(max_length=64, editable=False)
     created_by = models.ForeignKey(
-        Agent, on_delete=models.SET_NULL, null=True, blank=True, editable=False
+        Agent,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)

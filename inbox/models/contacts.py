@@ -74,7 +74,11 @@ class ChannelIdentity(models.Model):
     """
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.PROTECT, related_name="identities", db_index=False
+        Channel,
+        on_delete=models.PROTECT,
+        related_name="identities",
+        db_index=False,
+        verbose_name=_("channel"),
     )
     # The person's id on that account; `comment:<id>` for a comment that came without its author.
     external_id = models.CharField(_("external id"), max_length=255)

@@ -81,13 +81,18 @@ class Conversation(models.Model):
         CLOSED = "closed", _("Done")
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.PROTECT, related_name="conversations", db_index=False
+        Channel,
+        on_delete=models.PROTECT,
+        related_name="conversations",
+        db_index=False,
+        verbose_name=_("channel"),
     )
     identity = models.ForeignKey(
         ChannelIdentity,
         on_delete=models.PROTECT,
         related_name="conversations",
         db_index=False,
+        verbose_name=_("identity"),
     )
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.OPEN

@@ -131,7 +131,10 @@ class SavedView(models.Model):
     """A list that somebody wants to come back to."""
 
     owner = models.ForeignKey(
-        Agent, on_delete=models.CASCADE, related_name="saved_views"
+        Agent,
+        on_delete=models.CASCADE,
+        related_name="saved_views",
+        verbose_name=_("owner"),
     )
     name = models.CharField(_("name"), max_length=60)
     is_shared = models.BooleanField(_("for everybody"), default=False)

@@ -24,7 +24,12 @@ class Erasure(models.Model):
     )
     # Who pressed the button: an agent, or an API key by its name.
     requested_by = models.ForeignKey(
-        Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        Agent,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
     )
     requested_by_name = models.CharField(_("requested by"), max_length=200, blank=True)
     # What was written until then is erased.

@@ -19,7 +19,11 @@ class Fetch(models.Model):
         HISTORY = "history", _("Earlier messages")  # subject: a channel identity
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.CASCADE, related_name="fetches", db_index=False
+        Channel,
+        on_delete=models.CASCADE,
+        related_name="fetches",
+        db_index=False,
+        verbose_name=_("channel"),
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     # The id of what it is about; which table, the kind says.
@@ -62,7 +66,10 @@ class Import(models.Model):
         FAILED = "failed", _("Failed")
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.CASCADE, related_name="imports"
+        Channel,
+        on_delete=models.CASCADE,
+        related_name="imports",
+        verbose_name=_("channel"),
     )
     reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
     state = models.CharField(

@@ -93,7 +93,11 @@ class Message(models.Model):
         db_index=False,
     )
     channel = models.ForeignKey(
-        Channel, on_delete=models.PROTECT, related_name="+", db_index=False
+        Channel,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("channel"),
     )
     direction = models.CharField(
         _("direction"), max_length=5, choices=Direction.choices
@@ -106,6 +110,7 @@ class Message(models.Model):
         blank=True,
         related_name="+",
         db_index=False,
+        verbose_name=_("author"),
     )
     # The rule's, the key's or the agent's name as it was when the message was written.
     author_name = models.CharField(_("author"), max_length=200, blank=True)
@@ -137,6 +142,7 @@ class Message(models.Model):
         blank=True,
         related_name="replies",
         db_index=False,
+        verbose_name=_("reply to"),
     )
     # Sent into the inbox of who wrote the comment `reply_to`: once per comment.
     is_private_reply = models.BooleanField(default=False, db_default=False)
@@ -272,7 +278,11 @@ class Attachment(models.Model):
         REFUSED = "refused", _("Refused")
 
     message = models.ForeignKey(
-        Message, on_delete=models.CASCADE, related_name="attachments", db_index=False
+        Message,
+        on_delete=models.CASCADE,
+        related_name="attachments",
+        db_index=False,
+        verbose_name=_("message"),
     )
     position = models.PositiveSmallIntegerField(default=0)
     kind = models.CharField(_("kind"), max_length=15, choices=MessageType.choices)
@@ -329,7 +339,11 @@ class Reaction(models.Model):
     an older notice that comes later must not bring it back."""
 
     message = models.ForeignKey(
-        Message, on_delete=models.CASCADE, related_name="reactions", db_index=False
+        Message,
+        on_delete=models.CASCADE,
+        related_name="reactions",
+        db_index=False,
+        verbose_name=_("message"),
     )
     # Who reacted, by the channel's id (the person's, or the account's own).
     actor = models.CharField(_("actor"), max_length=255)

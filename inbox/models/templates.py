@@ -17,7 +17,10 @@ class MessageTemplate(models.Model):
         GONE = "gone", _("Removed")
 
     channel = models.ForeignKey(
-        Channel, on_delete=models.CASCADE, related_name="templates"
+        Channel,
+        on_delete=models.CASCADE,
+        related_name="templates",
+        verbose_name=_("channel"),
     )
     external_id = models.CharField(_("external id"), max_length=100)
     name = models.CharField(_("name"), max_length=200)

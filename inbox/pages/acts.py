@@ -21,6 +21,7 @@ from inbox.comment_rules import (
     private_replies,
     why_not,
 )
+from inbox.errors import retell
 from inbox.models import ChannelAction, Conversation, Message, MessageType
 from inbox.outbound import can_quote
 from inbox.pages.composer import PRIVATE, PUBLIC
@@ -223,7 +224,11 @@ def action_line(message: Message, who: str) -> tuple[str, str]:
     """The words and the icon of a line that inbox.actions wrote."""
     extra = message.extra
     kind = str(extra.get("kind", ""))
-    told = {"who": who, "value": extra.get("value"), "reason": extra.get("reason")}
+    told = {
+        "who": who,
+        "value": extra.get("value"),
+        "reason": retell(str(extra.get("reason") or "")),
+    }
     if extra.get("outcome") == "failed":
         return str(_NOT_DONE.get(kind, "")) % told, "warn"
     icon, sentence = _DONE.get(kind, ("info", ""))

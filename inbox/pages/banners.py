@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from inbox.errors import retell
 from inbox.models import Agent, Channel
 
 
@@ -50,7 +51,7 @@ def _rank(channel: Channel) -> int:
 def _reason(channel: Channel) -> str:
     """A working account has one only if something is to be said about it: what its checks found,
     else what the platform refused last."""
-    return channel.status_reason or channel.last_error
+    return retell(channel.status_reason or channel.last_error)
 
 
 def _words(channel: Channel) -> tuple[str, str, str, str]:
@@ -61,7 +62,9 @@ def _words(channel: Channel) -> tuple[str, str, str, str]:
         return "bad", title, text, _("Reconnect")
     if channel.status == Channel.Status.NEEDS_REAUTH:
         title = _("%(account)s on %(channel)s needs to be reconnected.")
-        text = channel.status_reason or _("Replies wait in the queue until then.")
+        text = retell(channel.status_reason) or _(
+            "Replies wait in the queue until then."
+        )
         return "bad", title, text, _("Reconnect")
     title = _("%(account)s on %(channel)s needs attention.")
     return "warn", title, _reason(channel), _("Look into it")

@@ -106,7 +106,7 @@ def _facts(identity: ChannelIdentity) -> list[str]:
 
 def _plain(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
+        return _(", ").join(str(item) for item in value)
     return str(value)
 
 

@@ -89,8 +89,8 @@ def _priority(extra: Mapping[str, Any], who: str) -> Line:
 
 
 def _tagged(extra: Mapping[str, Any], who: str) -> Line:
-    added = ", ".join(map(str, extra.get("added") or ()))
-    removed = ", ".join(map(str, extra.get("removed") or ()))
+    added = gettext(", ").join(map(str, extra.get("added") or ()))
+    removed = gettext(", ").join(map(str, extra.get("removed") or ()))
     told = {"who": who, "added": added, "removed": removed}
     if added and removed:
         sentence = gettext("%(who)s added %(added)s and removed %(removed)s")

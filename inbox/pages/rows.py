@@ -13,6 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from inbox.channels import WindowKind, WindowState
+from inbox.errors import retell
 from inbox.models import (
     Agent,
     Conversation,
@@ -72,8 +73,12 @@ class WindowChip:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
+    """The line below a name. lead: our own words before what somebody wrote; each of the two
+    stands in its own direction."""
+
     text: str
     icon: str = ""
+    lead: str = ""
     is_error: bool = False
     is_draft: bool = False
 
@@ -178,8 +183,8 @@ def marked_row(row: Row, marks: Marks) -> Row:
     row = replace(row, is_mentioned=marks.is_mentioned)
     if marks.draft is None or row.snippet.is_error:
         return row
-    words = _("Draft: %(text)s") % {"text": " ".join(marks.draft.split())}
-    return replace(row, snippet=Snippet(words, "note", is_draft=True))
+    words = " ".join(marks.draft.split())
+    return replace(row, snippet=Snippet(words, "note", _("Draft:"), is_draft=True))
 
 
 _TONES: Mapping[int, str] = {
@@ -280,19 +285,19 @@ def snippet_of(conversation: Conversation) -> Snippet:
         return Snippet("")
     text = " ".join(str(last.get("text", "")).split())
     if last.get("status") == "failed":
-        return Snippet(
-            _("Not sent: %(reason)s") % {"reason": text}, "warn", is_error=True
-        )
+        return Snippet(retell(text), "warn", _("Not sent:"), is_error=True)
     if last.get("deleted"):
         return Snippet(_("Message unsent"), "undo")
-    words = _words_of(str(last.get("type", "")), text)
-    icon = "" if text else _ICONS.get(str(last.get("type", "")), "")
+    kind = str(last.get("type", ""))
+    words = _words_of(kind, text)
+    icon = "" if text else _ICONS.get(kind, "")
     if last.get("direction") != "out":
-        return Snippet(words, icon)
+        lead = _("Replied to your story:") if kind == MessageType.STORY_REPLY else ""
+        return Snippet(words, icon, lead)
     source = str(last.get("source", ""))
     if source in _SOURCE_ICONS:
         return Snippet(words, _SOURCE_ICONS[Source(source)])
-    return Snippet(_("You: %(text)s") % {"text": words}, "reply")
+    return Snippet(words, "reply", _("You:"))
 
 
 def snippet_of_message(message: Message, text: str) -> Snippet:
@@ -300,18 +305,16 @@ def snippet_of_message(message: Message, text: str) -> Snippet:
     if message.direction == Direction.IN:
         return Snippet(text)
     if message.direction == Direction.NOTE:
-        note = _("Note by %(name)s: %(text)s")
-        return Snippet(note % {"name": message.author_name, "text": text}, "lock")
+        note = _("Note by %(name)s:") % {"name": message.author_name}
+        return Snippet(text, "lock", note)
     if message.source in _SOURCE_ICONS:
         return Snippet(text, _SOURCE_ICONS[Source(message.source)])
-    return Snippet(_("You: %(text)s") % {"text": text}, "reply")
+    return Snippet(text, "reply", _("You:"))
 
 
 def _words_of(kind: str, text: str) -> str:
     if kind == MessageType.STORY_MENTION:
         return _("Mentioned you in a story")
-    if kind == MessageType.STORY_REPLY:
-        return _("Replied to your story: %(text)s") % {"text": text}
     if text:
         return text
     return str(MessageType(kind).label) if kind in MessageType.values else ""

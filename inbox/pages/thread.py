@@ -15,6 +15,7 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from inbox.errors import retell
 from inbox.models import (
     Channel,
     Conversation,
@@ -381,7 +382,7 @@ def _mark(conversation: Conversation, message: Message) -> Mark | None:
     ):
         return _HELD_BACK
     if message.status == Status.QUEUED and message.error_detail:
-        return Mark("clock", message.error_detail)
+        return Mark("clock", retell(message.error_detail))
     return _MARKS.get(Status(message.status))
 
 

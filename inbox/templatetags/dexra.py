@@ -16,6 +16,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
+from inbox import errors
 from inbox.models import ChannelIdentity
 from inbox.pages import security
 from inbox.pages.downloads import avatar_url
@@ -96,6 +97,12 @@ def _link(address: str) -> SafeString:
         address,
         address,
     )
+
+
+@register.filter
+def retell(stored: str) -> str:
+    """Why something failed, in the reader's language."""
+    return errors.retell(stored)
 
 
 @register.filter

@@ -111,6 +111,7 @@ class SandboxToken(models.Model):
         null=True,
         blank=True,
         related_name="tokens",
+        verbose_name=_("account"),
     )
     scopes = models.JSONField(_("scopes"), default=list, blank=True)
     redirect_uri = models.TextField(_("return address"), blank=True)
@@ -138,7 +139,10 @@ class SandboxTemplate(models.Model):
     """A message template of a Page, for Utility messages."""
 
     account = models.ForeignKey(
-        SandboxAccount, on_delete=models.CASCADE, related_name="templates"
+        SandboxAccount,
+        on_delete=models.CASCADE,
+        related_name="templates",
+        verbose_name=_("account"),
     )
     external_id = models.CharField(_("external id"), max_length=100)
     name = models.CharField(_("name"), max_length=200)

@@ -48,7 +48,10 @@ class SandboxFault(models.Model):
         BOOSTED = "boosted", _("Comments are notified twice")
 
     account = models.ForeignKey(
-        SandboxAccount, on_delete=models.CASCADE, related_name="faults"
+        SandboxAccount,
+        on_delete=models.CASCADE,
+        related_name="faults",
+        verbose_name=_("account"),
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     value = models.CharField(_("value"), max_length=20, blank=True, default="")

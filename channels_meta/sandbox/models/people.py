@@ -34,7 +34,10 @@ class SandboxPerson(models.Model):
     """
 
     account = models.ForeignKey(
-        SandboxAccount, on_delete=models.CASCADE, related_name="people"
+        SandboxAccount,
+        on_delete=models.CASCADE,
+        related_name="people",
+        verbose_name=_("account"),
     )
     external_id = models.CharField(_("external id"), max_length=100)
     # Who they are in comments on a Page: there it is another number than in Messenger.
@@ -118,7 +121,10 @@ class SandboxMessage(models.Model):
         UNSUPPORTED = "unsupported", _("Unsupported message")
 
     person = models.ForeignKey(
-        SandboxPerson, on_delete=models.CASCADE, related_name="messages"
+        SandboxPerson,
+        on_delete=models.CASCADE,
+        related_name="messages",
+        verbose_name=_("person"),
     )
     mid = models.CharField(_("message id"), max_length=600, unique=True)
     direction = models.CharField(
@@ -192,7 +198,10 @@ class SandboxUpload(models.Model):
     """A file that an account uploaded to send it; its id is good for 90 days."""
 
     account = models.ForeignKey(
-        SandboxAccount, on_delete=models.CASCADE, related_name="uploads"
+        SandboxAccount,
+        on_delete=models.CASCADE,
+        related_name="uploads",
+        verbose_name=_("account"),
     )
     attachment_id = models.CharField(_("attachment id"), max_length=40, unique=True)
     kind = models.CharField(_("kind"), max_length=10)

@@ -51,10 +51,17 @@ class SandboxCall(models.Model):
         SUBSCRIPTION = "subscription", _("Subscription changed")
 
     account = models.ForeignKey(
-        SandboxAccount, on_delete=models.CASCADE, related_name="calls"
+        SandboxAccount,
+        on_delete=models.CASCADE,
+        related_name="calls",
+        verbose_name=_("account"),
     )
     person = models.ForeignKey(
-        SandboxPerson, on_delete=models.CASCADE, null=True, related_name="calls"
+        SandboxPerson,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="calls",
+        verbose_name=_("person"),
     )
     at = models.DateTimeField(_("at"), db_default=Now())
     kind = models.CharField(_("kind"), max_length=15, choices=Kind.choices)
@@ -79,10 +86,17 @@ class SandboxNotice(models.Model):
     """An event that Dexra has not taken yet, or that is held back: posted when it is due."""
 
     account = models.ForeignKey(
-        SandboxAccount, on_delete=models.CASCADE, related_name="notices"
+        SandboxAccount,
+        on_delete=models.CASCADE,
+        related_name="notices",
+        verbose_name=_("account"),
     )
     person = models.ForeignKey(
-        SandboxPerson, on_delete=models.CASCADE, null=True, related_name="notices"
+        SandboxPerson,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="notices",
+        verbose_name=_("person"),
     )
     kind = models.CharField(_("kind"), max_length=15, choices=SandboxCall.Kind.choices)
     summary = models.CharField(_("summary"), max_length=600, blank=True)

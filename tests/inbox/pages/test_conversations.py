@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 from django.utils.timezone import now
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
@@ -185,7 +186,8 @@ def test_a_row_says_what_the_newest_message_is(
 ) -> None:
     say(conversation, **fields)
 
-    assertContains(agent_client.get("/inbox/all/"), words)
+    page = agent_client.get("/inbox/all/").content.decode()
+    assert words in " ".join(strip_tags(page).split())
 
 
 @pytest.mark.parametrize(
