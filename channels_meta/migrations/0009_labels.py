@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('channels_meta', '0008_incident_refused'),
-        ('inbox', '0014_labels'),
+        ('inbox', '0015_labels'),
     ]
 
     operations = [
