@@ -19,7 +19,6 @@ from inbox.actions import show_seen
 from inbox.bell import ring
 from inbox.errors import InboxError
 from inbox.models import Channel, Conversation
-from inbox.pages import thread
 from inbox.pages.acts import REACTIONS
 from inbox.pages.banners import channel_banner
 from inbox.pages.bulk_choices import bulk_choices
@@ -42,6 +41,7 @@ from inbox.pages.listing import (
     with_rows,
 )
 from inbox.pages.queues import count_queues, forget_counts
+from inbox.pages.stretches import opened_at
 from inbox.triage import mark_read
 
 DEFAULT_VIEW = "mine"
@@ -154,16 +154,11 @@ def conversation_context(
     conversation: Conversation,
     composer: Composer | None = None,
 ) -> dict[str, Any]:
-    cursor = request.GET.get("before", "")
-    shown = (
-        thread.before(conversation, cursor) if cursor else thread.newest(conversation)
-    )
     choice = read_choice(request.GET)
     return {
         "listing": listing,
         "conversation": conversation,
-        "thread": shown,
-        "is_old": bool(cursor),
+        "thread": opened_at(request, conversation),
         "composer": composer or build_composer(conversation, request.user, choice),
         "panel": build_panel(conversation, request.user, tags=listing.tags),
         "row": row_of(listing, conversation, request.user)

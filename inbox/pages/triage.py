@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.contrib import admin
 from django.core.exceptions import BadRequest
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
@@ -500,4 +501,18 @@ def more(request: AgentRequest, pk: int) -> HttpResponse:
     conversation = find_conversation(request, pk)
     channel, identity = conversation.channel, conversation.identity
     native_url = channel.adapter.native_url(channel, identity.external_id)
-    return _show(request, conversation, "inbox/_more.html", native_url=native_url)
+    return _show(
+        request,
+        conversation,
+        "inbox/_more.html",
+        native_url=native_url,
+        admin_url=_admin_url(request, conversation),
+    )
+
+
+def _admin_url(request: AgentRequest, conversation: Conversation) -> str:
+    """Its page in the administration; "" for whom that page would refuse."""
+    its_admin = admin.site.get_model_admin(Conversation)
+    if not its_admin.has_view_permission(request, conversation):
+        return ""
+    return reverse("admin:inbox_conversation_change", args=[conversation.pk])

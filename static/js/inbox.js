@@ -13,6 +13,7 @@ import { startMenus } from "./menus.js";
 import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
 import { notePresence, startPresence } from "./presence.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
+import { startViewer } from "./viewer.js";
 
 const TOAST_MS = 6000;
 const root = document.getElementById("inbox");
@@ -125,3 +126,4 @@ startMenus();
 startCommands();
 startKeys();
 startPresence();
+startViewer();
