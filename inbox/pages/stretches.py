@@ -53,9 +53,9 @@ def stretch_shown(request: AgentRequest, conversation: Conversation) -> thread.T
     first = request.GET.get("from", "")
     if not first:
         return thread.newest(conversation)
-    if not _number(first):
+    if not first.isdecimal():
         raise BadRequest("bad from")
-    return thread.since(conversation, _number(first))
+    return thread.since(conversation, int(first))
 
 
 def _place(conversation: Conversation, given: str) -> Place:

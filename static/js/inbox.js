@@ -45,7 +45,11 @@ function catchUp() {
 }
 
 addEventListener("offline", () => showBanner("offline"));
-addEventListener("online", () => hideBanner("offline"));
+addEventListener("online", () => {
+  hideBanner("offline");
+  // What the stream told while nothing could be fetched is fetched now.
+  catchUp();
+});
 
 // A customer who writes opens the window again.
 document.addEventListener("dexra:inbound", () => refreshComposer());

@@ -4,6 +4,7 @@ import { ask, parse } from "./fragments.js";
 import { openConversation } from "./thread.js";
 
 const GATHER_MS = 250;
+const AGAIN_MS = 3000;
 const COUNTS_GAP_MS = 2000;
 const MOST_ASKED = 50;
 
@@ -73,6 +74,7 @@ async function refreshSome(ids, isOwn) {
   const hits = allRows().filter((row) => row.dataset.hit && ids.includes(row.dataset.id));
   if (hits.length) url.searchParams.set("hits", hits.map((row) => row.dataset.hit).join(","));
   const response = await ask(url).catch(() => null);
+  if (!response) setTimeout(() => ids.forEach(noteChanged), AGAIN_MS);
   if (!response?.ok || element !== list()) return;
   const found = new Map(
     [...parse(await response.text()).querySelectorAll(".dx-item")].map((item) => [item.id, item]),
@@ -191,7 +193,8 @@ export function noteCounts() {
   counting ??= setTimeout(() => {
     counting = null;
     const url = root.dataset.countsUrl + list().dataset.parameters;
-    window.htmx.ajax("GET", url, { target: "#say", swap: "none" });
+    // Without a connection there is nothing to show: the next look brings it.
+    window.htmx.ajax("GET", url, { target: "#say", swap: "none" }).catch(() => {});
   }, COUNTS_GAP_MS);
 }
 

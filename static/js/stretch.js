@@ -125,12 +125,10 @@ function drop(node) {
 /** The link asks from the message that stands at the edge now. */
 function leadOn(side, name, id) {
   const link = document.getElementById(side);
-  for (const key of ["url", "href"]) {
-    const url = new URL(key === "url" ? link.dataset.url : link.href, location.href);
-    url.searchParams.set(name, id);
-    if (key === "url") link.dataset.url = url;
-    else link.href = url;
-  }
+  const url = new URL(log().dataset.url, location.href);
+  url.searchParams.set(name, id);
+  link.dataset.url = url;
+  link.href = `?${new URLSearchParams({ [name]: id })}`;
   delete link.dataset.isAsked;
   link.hidden = false;
 }

@@ -9,11 +9,13 @@ const END_TOLERANCE = 60;
 // How near an edge of what is held the next page is fetched.
 const NEAR_EDGE = 600;
 const RETRY_AFTER_MS = [1000, 4000, 15_000];
+const REFRESH_AGAIN_MS = 3000;
 const SPEECH_GAP_MS = 2000;
 const SPEECH_STAYS_MS = 4000;
 
 const root = document.getElementById("inbox");
 let refreshing = false;
+let retrying = null;
 let wanted = false;
 let follows = true;
 let isUnread = false;
@@ -45,7 +47,9 @@ export async function refreshThread() {
       if (response.status === 200 && asked === log()) mergeThread(await response.text());
     } while (wanted && log());
   } catch {
-    // No connection: the stream or the poll asks again.
+    // No connection: the stream may be alive all the same, and says it only once.
+    clearTimeout(retrying);
+    retrying = setTimeout(refreshThread, REFRESH_AGAIN_MS);
   } finally {
     refreshing = false;
   }
@@ -339,7 +343,7 @@ export function followLog() {
   const named = location.hash.startsWith("#m-") && document.querySelector(location.hash);
   const target = element.querySelector("[data-target]") ?? named;
   if (target) show(target);
-  else if (isAtEnd()) scrollToEnd();
+  else scrollToEndOrSayWhere();
   // The composer grows and shrinks with what it holds.
   new ResizeObserver(() => follows && isAtEnd() && scrollToEnd()).observe(element);
   element.addEventListener("scroll", () => {
@@ -349,6 +353,12 @@ export function followLog() {
     if (element.scrollTop < NEAR_EDGE) loadOlder();
     if (distanceToEnd() < NEAR_EDGE) loadNewer();
   });
+}
+
+function scrollToEndOrSayWhere() {
+  follows = isAtEnd();
+  if (follows) scrollToEnd();
+  else drawJump(false);
 }
 
 /** Our own files may be a moment away in the storage: they are asked for again, then given up. */
