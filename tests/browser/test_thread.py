@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.core.files.base import ContentFile
 from django.utils.timezone import now
 from playwright.sync_api import Page, Route, expect
@@ -121,6 +122,8 @@ def test_a_message_is_opened_by_its_address_marked_and_focused(
     expect(found).to_be_focused()
     expect(found).to_have_attribute("data-target", "")
     before = page.locator("#msgs").evaluate(TOP_MESSAGE)
+    looked = Axe().run(page)
+    assert looked.violations_count == 0, looked.generate_report()
 
     say(conversation, "Something new", ago=timedelta(0))
     expect(page.locator("#jump")).to_contain_text("New messages")
@@ -241,6 +244,8 @@ def test_pictures_open_in_place_and_are_leafed_through_by_keys(
     page.keyboard.press("ArrowLeft")
     expect(viewer.locator("img")).to_have_attribute("alt", "Bag 30")
     assert viewer.get_by_label("Download").get_attribute("href")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
     page.keyboard.press("Escape")
 
     expect(viewer).to_be_hidden()
