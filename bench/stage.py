@@ -152,15 +152,16 @@ def wait_for(is_true: Any, seconds: float = 60) -> None:
 def body(number: int, senders: int = 2000) -> bytes:
     """A message as Meta posts it, about 590 bytes, distinct by number."""
     sender = str(770_000_000 + number * 7919 % senders)
+    return message_body(number, sender, "Hello, do you have this in size M? " * 9)
+
+
+def message_body(number: int, sender: str, text: str) -> bytes:
     at = BASE_MS + number
     item = {
         "sender": {"id": sender},
         "recipient": {"id": ACCOUNT},
         "timestamp": at,
-        "message": {
-            "mid": f"m_{number:032d}",
-            "text": "Hello, do you have this in size M? " * 9,
-        },
+        "message": {"mid": f"m_{number:032d}", "text": text},
     }
     entry = {"time": at, "id": ACCOUNT, "messaging": [item]}
     return json.dumps({"object": "page", "entry": [entry]}).encode()

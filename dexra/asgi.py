@@ -7,13 +7,14 @@ request and leaks a database connection per request thread.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
-from a2wsgi.wsgi import WSGIResponder
+from a2wsgi.wsgi import build_environ
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexra.settings")
 
@@ -39,50 +40,80 @@ class _File:
     """`wsgi.file_wrapper` (PEP 3333): Django hands a file over to whoever serves it."""
 
     def __init__(self, file: Any, block_size: int) -> None:
-        self.file = file
-        self.block_size = block_size
+        self.close = file.close
+        self.blocks = iter(lambda: file.read(block_size), b"")
 
 
-class _Responder(WSGIResponder):
-    """Lets go of its thread when what is left to do is to send a file: a slow reader, or a film
-    that somebody has paused, would keep it from everybody's pages."""
+@dataclass(slots=True)
+class _Answer:
+    """What Django answers. rest: what is read while it is sent: a file, an export."""
 
-    file: _File | None = None
+    status: int = 500
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes = b""
+    rest: Iterator[bytes] | None = None
+    close: Callable[[], None] = lambda: None
 
-    def wsgi(self, environ: Any, start_response: Any) -> None:
-        body = self.app(environ | {"wsgi.file_wrapper": _File}, start_response)
-        if isinstance(body, _File):
-            self.file = body
-            return
-        try:
-            for chunk in body:
-                self.send(_part(chunk, more=True))
-            self.send(_part(b"", more=False))
-        finally:
-            getattr(body, "close", lambda: None)()
+    def start(self, status: str, headers: list[tuple[str, str]], *_exc: Any) -> Any:
+        self.status = int(status[:3])
+        self.headers = [
+            (name.lower().encode("latin1"), value.encode("latin1"))
+            for name, value in headers
+        ]
 
 
-class _Django(WSGIMiddleware):
-    """Django in a fixed thread pool, but for the sending of files."""
+def _ask_django(environ: Any) -> _Answer:
+    """In a thread of its own; an answer that is all there comes back in one piece."""
+    answer = _Answer()
+    made: Any = django_application(environ | {"wsgi.file_wrapper": _File}, answer.start)
+    if isinstance(made, _File):
+        answer.rest, answer.close = made.blocks, made.close
+    elif made.streaming:
+        answer.rest, answer.close = iter(made), made.close
+    else:
+        answer.body = b"".join(made)
+        made.close()
+    return answer
+
+
+class _Django:
+    """Django in a fixed thread pool. A thread is let go when what is left to do is to send a
+    file: a slow reader, or a film that somebody has paused, would keep it from everybody's pages.
+    """
 
     def __init__(self) -> None:
-        super().__init__(django_application, workers=THREADS)  # type: ignore[arg-type]  # a2wsgi has types of its own
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
         self.readers = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="file")
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        responder = _Responder(self.app, self.executor, self.send_queue_size)
+    async def __call__(
+        self, scope: Any, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        environ = build_environ(scope, io.BytesIO(body))  # type: ignore[arg-type]  # a file, read whole
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self.threads, _ask_django, environ)
         try:
-            await responder(scope, receive, send)
-            if responder.file:
-                await self._send_file(responder.file, receive, send)
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": answer.status,
+                    "headers": answer.headers,
+                }
+            )
+            if answer.rest is not None:
+                await self._send_rest(answer.rest, receive, send)
+            else:
+                await send(_part(answer.body, more=False))
         finally:
-            if responder.file:
-                await self._in_thread(responder.file.file.close)
+            if answer.rest is not None:
+                await loop.run_in_executor(self.readers, answer.close)
 
-    async def _send_file(self, body: _File, receive: Receive, send: Send) -> None:
+    async def _send_rest(
+        self, blocks: Iterator[bytes], receive: Receive, send: Send
+    ) -> None:
+        loop = asyncio.get_running_loop()
         gone = asyncio.create_task(_disconnected(receive))
         try:
-            while chunk := await self._in_thread(body.file.read, body.block_size):
+            while chunk := await loop.run_in_executor(self.readers, next, blocks, b""):
                 # Waits until the reader has taken most of what was sent before.
                 await send(_part(chunk, more=True))
                 if gone.done():
@@ -90,10 +121,6 @@ class _Django(WSGIMiddleware):
             await send(_part(b"", more=False))
         finally:
             gone.cancel()
-
-    async def _in_thread(self, call: Callable[..., Any], *args: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.readers, call, *args)
 
 
 def _part(body: bytes, *, more: bool) -> Any:
@@ -137,7 +164,7 @@ async def application(
     if scope["path"] == "/meta/webhook" and scope["method"] == "POST":
         await ingest(scope, body, send)
         return
-    await _django(_without_underscored_headers(scope), _replay(body, receive), send)
+    await _django(_without_underscored_headers(scope), body, receive, send)
 
 
 async def _read_body(scope: MutableMapping[str, Any], receive: Receive) -> bytes:
@@ -157,17 +184,6 @@ async def _read_body(scope: MutableMapping[str, Any], receive: Receive) -> bytes
             raise TooLarge
         if not message.get("more_body", False):
             return b"".join(chunks)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    waiting: list[Message] = [
-        {"type": "http.request", "body": body, "more_body": False}
-    ]
-
-    async def next_message() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return next_message
 
 
 def _without_underscored_headers(

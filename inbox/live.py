@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
@@ -37,8 +38,10 @@ ONLINE = "dexra:online"
 ONLINE_SECONDS = 50
 # Entries kept for pages that reconnect; older cursors get `reset`.
 KEPT = 10_000
-# Changes of one burst travel together (seconds); pages gather longer before they fetch.
+# Changes of one burst travel together: so many seconds for each page that listens, so that a
+# hundred of them cost no more than ten; pages gather longer before they fetch.
 GATHER = 0.001
+LONGEST_GATHER = 0.25
 # Frames a slow client may be behind before it is told to start over.
 QUEUE_LIMIT = 500
 PING_SECONDS = 20
@@ -174,11 +177,14 @@ class _Listener:
         if change.only and self.reader.agent_id not in change.only:
             return
         if change.kind == "notify":
-            change = replace(change, what=self.reader.wish(change))
-            if not change.what:
+            wish = self.reader.wish(change)
+            if not wish:
                 return
+            change = replace(change, what=wish)
         elif self.is_ear:
             return
+        # In the order of their entries: the last frame's id is where the page goes on.
+        self.pending.pop(change.key, None)
         self.pending[change.key] = (entry_id, change)
         if len(self.pending) > QUEUE_LIMIT:
             self.reset()
@@ -196,7 +202,7 @@ class _Listener:
             self.must_reset = False
             self.pending.clear()
             return b"event: reset\ndata: {}\n\n"
-        waiting = sorted(self.pending.values(), key=lambda pair: _order(pair[0]))
+        waiting = list(self.pending.values())
         self.pending.clear()
         frames = b"".join(_frames(entry_id, change) for entry_id, change in waiting)
         if any(change.kind in _COUNTED for _id, change in waiting):
@@ -212,6 +218,8 @@ def _order(entry_id: str) -> tuple[int, ...]:
     return tuple(int(part) for part in entry_id.split("-"))
 
 
+# Drawn once for all the pages that hear of it.
+@lru_cache(maxsize=KEPT)
 def _frames(entry_id: str, change: Change) -> bytes:
     data: dict[str, Any] = {"id": change.id}
     names = [change.kind]
@@ -400,17 +408,14 @@ async def _pump(
 ) -> None:
     """Send what comes until the page goes, or its agent may not read any more."""
     gone = asyncio.create_task(_disconnected(receive))
+    gone.add_done_callback(lambda _: listener.woken.set())
     checked = pinged = time.monotonic()
     await hub.note_online(listener.reader)
     try:
         while not gone.done():
-            waking = asyncio.create_task(listener.woken.wait())
-            await asyncio.wait(
-                {gone, waking},
-                timeout=PING_SECONDS,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            waking.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):
+                    await listener.woken.wait()
             if gone.done():
                 return
             if listener.is_in_doubt or time.monotonic() - checked > RECHECK_SECONDS:
@@ -423,7 +428,7 @@ async def _pump(
                 listener.reader = reader
             if chunk := listener.take():
                 await _send_part(send, chunk)
-                await asyncio.sleep(GATHER)
+                await asyncio.sleep(min(LONGEST_GATHER, GATHER * len(hub.listeners)))
             if time.monotonic() - pinged >= PING_SECONDS:
                 # An event, not a comment: the page itself notices a line that has gone dead.
                 pinged = time.monotonic()

@@ -20,9 +20,15 @@ from django.views.decorators.http import require_POST
 from inbox import bulk
 from inbox.bulk import MAX_CONVERSATIONS, Act, Change, Outcome, Refusal
 from inbox.models import Agent, Conversation, Priority, Tag
-from inbox.pages.bulk_choices import snooze_moment
+from inbox.pages.bulk_menus import build_bulk_menu, snooze_moment
 from inbox.pages.conversations import Undo, listing_of, may_change
-from inbox.pages.http import AgentRequest, agent_page, is_fragment, render_fragments
+from inbox.pages.http import (
+    AgentRequest,
+    agent_page,
+    is_fragment,
+    render_fragments,
+    render_page,
+)
 from inbox.pages.queues import count_queues, forget_counts
 
 SALT = "inbox.bulk.undo"
@@ -34,11 +40,14 @@ MOST_NAMED = 3
 @require_POST
 @may_change
 def change_many(request: AgentRequest) -> HttpResponse:
-    """`act` (a word, perhaps with a value: `assign:12`) on each `conversation` that was selected."""
-    act, words = _read_act(request)
+    """`act` (a word, perhaps with a value: `assign:12`) on each `conversation` that was selected;
+    or the `menu` that asks for it."""
     ids = [int(one) for one in request.POST.getlist("conversation") if one.isdecimal()]
     if len(ids) > MAX_CONVERSATIONS:
         raise BadRequest("too many conversations")
+    if "menu" in request.POST:
+        return _show_menu(request, request.POST["menu"], ids)
+    act, words = _read_act(request)
     outcome = bulk.do_to_all(_visible(request, ids), act, by=request.user)
     return _answer(request, outcome, words(len(outcome.changes)), can_undo=True)
 
@@ -72,6 +81,23 @@ def undo(request: AgentRequest) -> HttpResponse:
             count,
         )
         % {"count": count},
+    )
+
+
+def _show_menu(request: AgentRequest, name: str, ids: list[int]) -> HttpResponse:
+    listing = listing_of(request)
+    try:
+        menu = build_bulk_menu(name, listing.desk, ids)
+    except KeyError as error:
+        raise BadRequest("bad menu") from error
+    context = {
+        "menu": menu,
+        "listing": listing,
+        "back_url": listing.url,
+        "back_label": listing.label,
+    }
+    return render_page(
+        request, "inbox/menu.html", context, fragments=["inbox/_menu.html"]
     )
 
 

@@ -11,17 +11,19 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
 from django.utils.timezone import now
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from inbox import live
 from inbox.actions import show_seen
 from inbox.bell import ring
 from inbox.errors import InboxError
+from inbox.mentions import see_mentions
 from inbox.models import Channel, Conversation
 from inbox.pages.acts import REACTIONS
 from inbox.pages.banners import channel_banner
-from inbox.pages.bulk_choices import bulk_choices
 from inbox.pages.clock import span_formats
 from inbox.pages.composer import Composer, build_composer, read_choice
 from inbox.pages.contacts import build_panel
@@ -33,14 +35,17 @@ from inbox.pages.http import (
     render_page,
 )
 from inbox.pages.listing import (
+    MAX_REFRESHED,
     Listing,
     hits_by_ids,
     read_listing,
     row_of,
     rows_by_ids,
+    rows_heard_of,
     with_rows,
 )
-from inbox.pages.queues import count_queues, forget_counts
+from inbox.pages.queues import count_queues, forget_counts, version_of
+from inbox.pages.rows import draw_row
 from inbox.pages.stretches import opened_at
 from inbox.triage import mark_read
 
@@ -112,8 +117,10 @@ def list_conversations(request: AgentRequest, view: str) -> HttpResponse:
 @agent_page
 @require_GET
 def show_conversation(request: AgentRequest, view: str, pk: int) -> HttpResponse:
-    """A conversation beside its list. Opening it is reading it."""
+    """A conversation beside its list. Opening it is reading it; `?peek=1` fetches it beforehand."""
     conversation = find_conversation(request, pk)
+    if "peek" not in request.GET:
+        see(request, conversation)
     return render_conversation(request, view, conversation)
 
 
@@ -127,9 +134,6 @@ def render_conversation(
 ) -> HttpResponse:
     """composer: one that says what was refused, if something was."""
     listing = read_listing(request, view)
-    if conversation.unread:
-        see(request, conversation)
-        conversation.refresh_from_db(fields=["unread", "revision"])
     if not is_fragment(request):
         listing = with_rows(listing, request.user)
     context = _page_context(request, listing) | conversation_context(
@@ -179,7 +183,6 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "live_position": "" if is_fragment(request) else live.position(),
         "at": now(),
         "next_queue": listing.next_queue(counts),
-        "bulk": bulk_choices(listing),
     }
 
 
@@ -189,14 +192,49 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
 @agent_page
 @require_GET
 def refresh_rows(request: AgentRequest, view: str) -> HttpResponse:
-    """Those of the asked-for rows that the view still holds; the page removes the others."""
+    """Those of the asked-for rows that the view still holds; the page removes the others.
+
+    ids: `12,13:57`, the latter at least as new as the revision that the page heard of.
+    version: of the counts that it shows; other ones come along.
+    """
     listing = read_listing(request, view)
-    rows = rows_by_ids(listing, request.user, _ids(request.GET.get("ids", "")))
+    heard = _heard(request.GET.get("ids", ""))
+    rows = rows_by_ids(listing, request.user, [pk for pk in heard if heard[pk] is None])
+    rows += rows_heard_of(
+        listing, request.user, {pk: rev for pk, rev in heard.items() if rev is not None}
+    )
     if hits := _ids(request.GET.get("hits", "")):
         rows += hits_by_ids(listing, request.user, hits)
-    return render_fragments(
-        request, ["inbox/_some_rows.html"], {"listing": listing, "rows": rows}
+    drawn = [draw_row(row, url=listing.url_of(row.pk, row.hit)) for row in rows]
+    if version := request.GET.get("version"):
+        drawn.append(_draw_counts(request, listing, version))
+    return HttpResponse("\n".join(drawn))
+
+
+@agent_page
+@require_GET
+def show_filters(request: AgentRequest, view: str) -> HttpResponse:
+    """What may narrow the list; without script, as a page."""
+    listing = read_listing(request, view)
+    context = {
+        "listing": listing,
+        "fragment": "inbox/_filter_menu.html",
+        "title": _("Filter"),
+        "back_url": listing.url,
+        "back_label": listing.label,
+    }
+    return render_page(
+        request, "inbox/menu.html", context, fragments=["inbox/_filter_menu.html"]
     )
+
+
+def _heard(text: str) -> dict[int, int | None]:
+    heard: dict[int, int | None] = {}
+    for part in text.split(",")[:MAX_REFRESHED]:
+        pk, _colon, revision = part.partition(":")
+        if pk.isdecimal():
+            heard[int(pk)] = int(revision) if revision.isdecimal() else None
+    return heard
 
 
 def _ids(text: str) -> list[int]:
@@ -206,11 +244,17 @@ def _ids(text: str) -> list[int]:
 @agent_page
 @require_GET
 def refresh_counts(request: AgentRequest) -> HttpResponse:
-    """The views and the badges with what they hold now."""
-    listing = listing_of(request)
+    """The views and the badges with what they hold now; 204 where the page (`version`) shows that."""
+    drawn = _draw_counts(request, listing_of(request), request.GET.get("version", ""))
+    return HttpResponse(drawn) if drawn else HttpResponse(status=204)
+
+
+def _draw_counts(request: AgentRequest, listing: Listing, version: str) -> str:
     counts = count_queues(request.user, listing.queues)
+    if version == version_of(counts):
+        return ""
     context = {"listing": listing, "counts": counts, "unread": counts["unread"]}
-    return render_fragments(request, ["inbox/_views_oob.html"], context)
+    return render_to_string("inbox/_views_oob.html", context, request)
 
 
 @agent_page
@@ -245,10 +289,13 @@ def read(request: AgentRequest, pk: int) -> HttpResponse:
 
 def see(request: AgentRequest, conversation: Conversation) -> None:
     """An agent has it before their eyes; the customer's app may show that, where it is wanted."""
-    if conversation.unread:
+    was_unread = bool(conversation.unread)
+    if was_unread:
         mark_read(conversation=conversation)
+        conversation.refresh_from_db(fields=["unread", "revision"])
         ring(show_seen, conversation.pk)
-    forget_counts(request.user)
+    if see_mentions(request.user, conversation) or was_unread:
+        forget_counts(request.user)
 
 
 def act_on(

@@ -122,16 +122,15 @@ class Filters:
         return condition
 
     def fields(self, desk: Desk) -> list[Field]:
-        return [
-            Field(name, label, choices, getattr(self, name))
-            for name, label, choices in _questions(desk)
-        ]
+        return [self._field(name, desk) for name in self.__slots__]
 
     def chips(self, desk: Desk) -> list[tuple[str, str]]:
         """The name of each filter that is on, and what it says."""
-        return [
-            (field.name, _chip(field)) for field in self.fields(desk) if field.value
-        ]
+        return [(name, _chip(self._field(name, desk))) for name in self.parameters]
+
+    def _field(self, name: str, desk: Desk) -> Field:
+        label, choices = _question(name, desk)
+        return Field(name, label, choices, getattr(self, name))
 
 
 NO_FILTERS = Filters()
@@ -175,31 +174,33 @@ def holds_tag(pk: int) -> Q:
     return Q(tags__contains=[pk]) & ~Q(tags=[])
 
 
-def _questions(desk: Desk) -> list[tuple[str, str, tuple[Choice, ...]]]:
-    def named(
-        rows: Iterable[Channel | Tag | Team | Agent], *before: Choice
-    ) -> tuple[Choice, ...]:
-        return (*before, *(Choice(str(one.pk), one.name) for one in rows))
+def _question(name: str, desk: Desk) -> tuple[str, tuple[Choice, ...]]:
+    """What the filter of this name is called, and what it may be."""
+    match name:
+        case "channel":
+            return _("Channel"), _named(desk.channels)
+        case "kind":
+            return _("Kind"), tuple(Choice(*one) for one in desk.kinds.items())
+        case "assignee":
+            somebody = Choice("me", _("Me")), Choice("nobody", _("Nobody"))
+            return _("Assigned to"), (*somebody, *_named(desk.agents))
+        case "team":
+            return _("Team"), (Choice("none", _("No team")), *_named(desk.teams))
+        case "tag":
+            return _("Tag"), _named(desk.tags)
+        case "priority":
+            urgency = [one for one in reversed(Priority.choices) if one[0]]
+            return _("Priority"), tuple(
+                Choice(str(value), str(label)) for value, label in urgency
+            )
+        case "unread":
+            return _("Unread"), (Choice("1", _("Unread")),)
+        case _:
+            return _("Not sent"), (Choice("1", _("With a reply that was not sent")),)
 
-    urgency = [
-        Choice(str(value), str(label))
-        for value, label in reversed(Priority.choices)
-        if value
-    ]
-    return [
-        ("channel", _("Channel"), named(desk.channels)),
-        ("kind", _("Kind"), tuple(Choice(*one) for one in desk.kinds.items())),
-        (
-            "assignee",
-            _("Assigned to"),
-            named(desk.agents, Choice("me", _("Me")), Choice("nobody", _("Nobody"))),
-        ),
-        ("team", _("Team"), named(desk.teams, Choice("none", _("No team")))),
-        ("tag", _("Tag"), named(desk.tags)),
-        ("priority", _("Priority"), tuple(urgency)),
-        ("unread", _("Unread"), (Choice("1", _("Unread")),)),
-        ("failed", _("Not sent"), (Choice("1", _("With a reply that was not sent")),)),
-    ]
+
+def _named(rows: Iterable[Channel | Tag | Team | Agent]) -> tuple[Choice, ...]:
+    return tuple(Choice(str(one.pk), one.name) for one in rows)
 
 
 def _chip(field: Field) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,7 +12,8 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.timezone import now
+from django.utils.timezone import get_current_timezone_name, now
+from django.utils.translation import get_language
 
 from inbox.models import (
     Agent,
@@ -27,15 +29,18 @@ from inbox.pages.cursors import Keyset
 from inbox.pages.filters import NO_FILTERS, Desk, Field, Filters
 from inbox.pages.marking import excerpt, matches
 from inbox.pages.queues import (
+    OWN,
     Queue,
     Queues,
     SavedQueue,
 )
 from inbox.pages.rows import (
     NO_MARKS,
+    Marks,
     Row,
     Snippet,
     build_row,
+    marked_row,
     marks_of,
     snippet_of_message,
 )
@@ -119,7 +124,7 @@ class Listing:
         """What forms and parts carry along: the list they stand beside."""
         return _query({**self.chosen, "view": self.slug})
 
-    @property
+    @cached_property
     def path(self) -> str:
         return reverse("inbox:list", args=[self.slug])
 
@@ -130,7 +135,7 @@ class Listing:
     def url_of(self, pk: int, hit: int = 0) -> str:
         """A conversation beside this list; at the message that was found."""
         chosen = {**self.chosen, "message": str(hit)} if hit else self.chosen
-        return reverse("inbox:conversation", args=[self.slug, pk]) + _query(chosen)
+        return f"{self.path}c/{pk}/{_query(chosen)}"
 
     def url_with(self, **changes: str) -> str:
         """The same list with something else about it; "" leaves it out."""
@@ -138,6 +143,11 @@ class Listing:
         return self.path + _query(
             {name: value for name, value in values.items() if value}
         )
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether its address means another list for somebody else."""
+        return self.slug in OWN or self.filters.assignee == "me" or bool(self.search)
 
     # --- what stands around its rows ---
 
@@ -307,13 +317,82 @@ def _with_hits(listing: Listing, agent: Agent, cursor: str, size: int) -> Listin
 
 def rows_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]:
     """Those of these conversations that belong to the list, in its order."""
-    conversations = (
+    return _build(listing, agent, _by_ids(listing, agent, ids))
+
+
+def _by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Conversation]:
+    if not ids:
+        return []
+    return list(
         _within(listing, agent, is_found=True)
         .filter(pk__in=ids[:MAX_REFRESHED])
         .order_by(*_keyset(listing).ordering)
         .with_parties()
     )
-    return _build(listing, agent, list(conversations))
+
+
+def rows_heard_of(
+    listing: Listing, agent: Agent, heard: Mapping[int, int]
+) -> list[Row]:
+    """Those of these conversations that belong to the list, each at least as new as its revision.
+
+    Two hundred pages hear of the same message at once, and most show the same list: a row is
+    looked up once for all of them, and each page's own marks are put on it.
+    """
+    known = {pk: _known_row(listing, agent, pk, rev) for pk, rev in heard.items()}
+    asked = [pk for pk, one in known.items() if one is None]
+    if asked:
+        known |= _look_up(listing, agent, asked)
+    rows = [one.row for one in known.values() if one is not None and one.row]
+    marks = marks_of(agent, [row.pk for row in rows])
+    rows = [marked_row(row, marks.get(row.pk, NO_MARKS)) for row in rows]
+    return sorted(rows, key=lambda row: row.sort, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A row without anybody's marks, as it was at a revision; None where the list has it not."""
+
+    row: Row | None
+    revision: int
+    until: float
+
+
+# What a row says beside its revision (spans, names of tags) may be this old (seconds).
+KNOWN_FOR = 5.0
+MOST_KNOWN = 4000
+_known: dict[tuple[object, ...], _Known] = {}
+
+
+def _known_row(listing: Listing, agent: Agent, pk: int, revision: int) -> _Known | None:
+    found = _known.get((pk, *_sight(listing, agent)))
+    if found is None or found.revision < revision or found.until < time.monotonic():
+        return None
+    return found
+
+
+def _sight(listing: Listing, agent: Agent) -> tuple[object, ...]:
+    """What two pages must have in common to be shown the same row."""
+    whose = agent.pk if listing.is_personal else None
+    words = get_language(), get_current_timezone_name()
+    return (whose, listing.slug, listing.parameters, *words)
+
+
+def _look_up(
+    listing: Listing, agent: Agent, ids: Sequence[int]
+) -> dict[int, _Known | None]:
+    if len(_known) > MOST_KNOWN:
+        _known.clear()
+    until = time.monotonic() + KNOWN_FOR
+    found = {one.pk: one for one in _by_ids(listing, agent, ids)}
+    looked: dict[int, _Known | None] = {}
+    for pk in ids:
+        conversation = found.get(pk)
+        row = _row(listing, conversation, NO_MARKS) if conversation else None
+        # What the list does not hold has no revision: it is looked up again each time.
+        revision = conversation.revision if conversation else -1
+        looked[pk] = _known[pk, *_sight(listing, agent)] = _Known(row, revision, until)
+    return looked
 
 
 def hits_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]:
@@ -356,17 +435,18 @@ def _build(
 ) -> list[Row]:
     conversations = list(conversations)
     marks = marks_of(agent, [one.pk for one in conversations])
-    rows = []
-    for conversation in conversations:
-        row = build_row(
-            conversation,
-            tags=listing.tags,
-            at=listing.desk.at,
-            rank=0.0 if listing.search else listing.sort.rank(conversation),
-            marks=marks.get(conversation.pk, NO_MARKS),
-        )
-        rows.append(_found(listing, row, conversation) if listing.search else row)
-    return rows
+    return [_row(listing, one, marks.get(one.pk, NO_MARKS)) for one in conversations]
+
+
+def _row(listing: Listing, conversation: Conversation, marks: Marks) -> Row:
+    row = build_row(
+        conversation,
+        tags=listing.tags,
+        at=listing.desk.at,
+        rank=0.0 if listing.search else listing.sort.rank(conversation),
+    )
+    row = marked_row(row, marks)
+    return _found(listing, row, conversation) if listing.search else row
 
 
 def _found(listing: Listing, row: Row, conversation: Conversation) -> Row:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,6 +35,9 @@ COUNTS_KEPT_SECONDS = 2
 # Views of tags and teams; the others are in the filter menu.
 MAX_TAGS = 30
 MAX_TEAMS = 30
+
+# Queues that hold something else for each agent.
+OWN = {"mine", "mentions"}
 
 OPEN = Q(status=Conversation.Status.OPEN)
 WAITING = OPEN & Q(waiting_since__isnull=False)
@@ -288,34 +292,65 @@ def _saved_queue(view: SavedView, queues: Queues) -> SavedQueue | None:
 def count_queues(agent: Agent, queues: Queues | None = None) -> dict[str, int]:
     """How many each queue holds, at most MOST_COUNTED + 1; "unread" counts what waits to be read.
 
-    One statement, kept for two seconds: a page that hears of a change asks after that time.
+    Two statements, each kept for two seconds: what all who may read see alike is counted once for
+    all of them. A page that hears of a change asks after that time.
     """
-    key = _cache_key(agent)
-    counts: dict[str, int] | None = cache.get(key)
-    if counts is None:
-        counts = _count(agent, queues or Queues(Desk(agent, now())))
-        cache.set(key, counts, COUNTS_KEPT_SECONDS)
-    return counts
+    queues = queues or Queues(Desk(agent, now()))
+    shared = _kept(SHARED, agent, lambda: _shared_conditions(queues))
+    own = _kept(_own_key(agent), agent, lambda: _own_conditions(queues))
+    return shared | own
+
+
+def version_of(counts: Mapping[str, int]) -> str:
+    """Another for other numbers: a page that shows these need not be told again."""
+    return f"{zlib.crc32(repr(sorted(counts.items())).encode()):x}"
 
 
 def forget_counts(agent: Agent) -> None:
     """After an agent's own act the next page must not show the numbers from before it."""
-    cache.delete(_cache_key(agent))
+    cache.delete_many([SHARED, _own_key(agent)])
 
 
-def _cache_key(agent: Agent) -> str:
-    return f"inbox-counts-{agent.pk}"
+SHARED = "inbox-counts"
 
 
-def _count(agent: Agent, queues: Queues) -> dict[str, int]:
-    conditions = {queue.slug: queue.counted for queue in queues}
-    conditions |= {one.slug: one.counted for one in queues.saved if one.counted}
-    conditions["mine:waiting"] = Q(assignee=agent) & WAITING
+def _own_key(agent: Agent) -> str:
+    return f"{SHARED}-{agent.pk}"
+
+
+def _kept(
+    key: str, agent: Agent, conditions: Callable[[], Mapping[str, Q]]
+) -> dict[str, int]:
+    counts: dict[str, int] | None = cache.get(key)
+    if counts is None:
+        counts = _count(agent, conditions())
+        cache.set(key, counts, COUNTS_KEPT_SECONDS)
+    return counts
+
+
+def _shared_conditions(queues: Queues) -> dict[str, Q]:
+    conditions = {
+        queue.slug: queue.counted for queue in queues if queue.slug not in OWN
+    }
     conditions["unassigned:waiting"] = Q(assignee__isnull=True) & WAITING
     conditions["all:waiting"] = WAITING
+    return conditions
+
+
+def _own_conditions(queues: Queues) -> dict[str, Q]:
+    agent = queues.desk.agent
+    conditions = {
+        queue.slug: queue.counted for queue in queues.main if queue.slug in OWN
+    }
+    conditions |= {one.slug: one.counted for one in queues.saved if one.counted}
+    conditions["mine:waiting"] = Q(assignee=agent) & WAITING
     conditions["unread"] = (
         OPEN & Q(unread__gt=0) & (Q(assignee=agent) | Q(assignee__isnull=True))
     )
+    return conditions
+
+
+def _count(agent: Agent, conditions: Mapping[str, Q]) -> dict[str, int]:
     visible = Conversation.objects.visible_to(agent)
     selects: list[str] = []
     params: list[Any] = []

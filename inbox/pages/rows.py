@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
-from django.db.models import TextField, Value
+from django.db import connection
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -17,8 +17,6 @@ from inbox.models import (
     Agent,
     Conversation,
     Direction,
-    Draft,
-    Mention,
     Message,
     MessageType,
     Priority,
@@ -135,7 +133,6 @@ def build_row(
     tags: Mapping[int, Tag],
     at: datetime,
     rank: float = 0,
-    marks: Marks = NO_MARKS,
 ) -> Row:
     moment = conversation.last_message_at
     shown = [tags[pk] for pk in conversation.tags if pk in tags]
@@ -146,9 +143,6 @@ def build_row(
         else None
     )
     snippet = snippet_of(conversation)
-    if marks.draft is not None and not snippet.is_error:
-        words = _("Draft: %(text)s") % {"text": " ".join(marks.draft.split())}
-        snippet = Snippet(words, "note", is_draft=True)
     return Row(
         pk=conversation.pk,
         name=conversation.identity.display_name,
@@ -165,7 +159,6 @@ def build_row(
         assignee_id=assignee.pk if assignee else None,
         assignee=assignee.name if assignee else "",
         has_failed=bool(conversation.failed) and not snippet.is_error,
-        is_mentioned=marks.is_mentioned,
         returns=moment_label(snoozed_until, at=at) if snoozed_until else "",
         returns_full=full_moment(snoozed_until) if snoozed_until else "",
         priority=str(Priority(conversation.priority).label)
@@ -174,6 +167,17 @@ def build_row(
         priority_tone=_TONES.get(conversation.priority, ""),
         blocked=_blocked(conversation),
     )
+
+
+def marked_row(row: Row, marks: Marks) -> Row:
+    """The row as the agent sees it whose marks these are."""
+    if marks == NO_MARKS:
+        return row
+    row = replace(row, is_mentioned=marks.is_mentioned)
+    if marks.draft is None or row.snippet.is_error:
+        return row
+    words = _("Draft: %(text)s") % {"text": " ".join(marks.draft.split())}
+    return replace(row, snippet=Snippet(words, "note", is_draft=True))
 
 
 _TONES: Mapping[int, str] = {
@@ -189,26 +193,31 @@ def _blocked(conversation: Conversation) -> str:
     return _("Spam") if conversation.identity.is_spam else _("Blocked")
 
 
+# By hand: every page asks this with every change that it hears of.
+_MARKS = f"""
+select conversation_id, left(content, {DRAFT_CHARACTERS}), updated_at from inbox_draft
+    where agent_id = %(agent)s and conversation_id = any(%(ids)s)
+union all select conversation_id, null, created_at from inbox_mention
+    where agent_id = %(agent)s and conversation_id = any(%(ids)s) and seen_at is null
+order by 3
+"""  # noqa: S608 - a number of ours
+
+
 def marks_of(agent: Agent, conversation_ids: Sequence[int]) -> dict[int, Marks]:
     """The agent's drafts and unseen mentions in these conversations, in one statement."""
     if not conversation_ids:
         return {}
-    drafts = Draft.objects.filter(agent=agent, conversation__in=conversation_ids)
-    mentions = Mention.objects.filter(
-        agent=agent, conversation__in=conversation_ids, seen_at=None
-    )
-    nothing = Value(None, output_field=TextField())
-    found = drafts.values_list("conversation_id", "content", "updated_at").union(
-        mentions.values_list("conversation_id", nothing, "created_at"),
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_MARKS, {"agent": agent.pk, "ids": list(conversation_ids)})
+        found = cursor.fetchall()
     marks: dict[int, Marks] = {}
     # The draft that was written last is the one that shows.
-    for pk, content, _at in sorted(found, key=lambda row: row[2]):
+    for pk, content, _at in found:
         was = marks.get(pk, NO_MARKS)
         if content is None:
             marks[pk] = Marks(was.draft, is_mentioned=True)
         elif content.strip():
-            marks[pk] = Marks(content[:DRAFT_CHARACTERS], was.is_mentioned)
+            marks[pk] = Marks(content, was.is_mentioned)
     return marks
 
 

@@ -5,17 +5,14 @@ Each act has one address: GET draws its menu (or, without script, a page of it),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
 
-from django.contrib import admin
 from django.core.exceptions import BadRequest
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,6 +22,7 @@ from inbox.blocking import block_person, unblock_person
 from inbox.models import Agent, Conversation, Priority, Tag, Team
 from inbox.moments import Preset, parse_moment, presets_for
 from inbox.pages.clock import moment_label
+from inbox.pages.contacts import admin_page_of
 from inbox.pages.conversations import (
     Undo,
     act_on,
@@ -34,6 +32,7 @@ from inbox.pages.conversations import (
     page_of,
 )
 from inbox.pages.http import AgentRequest, agent_page, is_fragment, render_page
+from inbox.pages.menus import MAX_CHOICES, Choice, Group, Menu
 from inbox.triage import (
     assign_conversation,
     assign_team,
@@ -45,47 +44,7 @@ from inbox.triage import (
     snooze_conversation,
 )
 
-# Nobody chooses from more than this without a name to look for.
-MAX_CHOICES = 200
 NOBODY = "nobody"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One line of a menu. value: what it posts. hint: at its end. is_late: after the reply window
-    has closed."""
-
-    value: str
-    label: str | Promise
-    icon: str = ""
-    agent: Agent | None = None
-    dot: int = 0
-    hint: str = ""
-    is_chosen: bool = False
-    is_late: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Lines under one heading."""
-
-    label: str | Promise
-    choices: Sequence[Choice]
-
-
-@dataclass(frozen=True, slots=True)
-class Menu:
-    """name: of the input that is posted. search: what its field asks for, "" for none. stays:
-    whether several may be chosen, one after the other. free: whether the field's own words may
-    be posted; its name then."""
-
-    title: str | Promise
-    url: str
-    name: str
-    groups: Sequence[Group] = field(default_factory=tuple)
-    search: str | Promise = ""
-    free: str = ""
-    stays: bool = False
 
 
 def menu_or_act(
@@ -109,6 +68,8 @@ def _show(
         "listing": listing,
         "conversation": conversation,
         "back_url": page_of(listing, conversation),
+        "back_label": conversation.identity.display_name,
+        "fragment": fragment,
         **more,
     }
     return render_page(request, "inbox/menu.html", context, fragments=[fragment])
@@ -506,13 +467,5 @@ def more(request: AgentRequest, pk: int) -> HttpResponse:
         conversation,
         "inbox/_more.html",
         native_url=native_url,
-        admin_url=_admin_url(request, conversation),
+        admin_url=admin_page_of(request.user, conversation),
     )
-
-
-def _admin_url(request: AgentRequest, conversation: Conversation) -> str:
-    """Its page in the administration; "" for whom that page would refuse."""
-    its_admin = admin.site.get_model_admin(Conversation)
-    if not its_admin.has_view_permission(request, conversation):
-        return ""
-    return reverse("admin:inbox_conversation_change", args=[conversation.pk])

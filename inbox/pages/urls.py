@@ -74,6 +74,7 @@ urlpatterns: list[URLPattern] = [
     path("views/<int:pk>/delete/", saved_views.delete, name="delete_view"),
     path("<slug:view>/", conversations.list_conversations, name="list"),
     path("<slug:view>/rows/", conversations.refresh_rows, name="rows"),
+    path("<slug:view>/filter/", conversations.show_filters, name="filters"),
     path(
         "<slug:view>/c/<int:pk>/", conversations.show_conversation, name="conversation"
     ),

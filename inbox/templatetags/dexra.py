@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
 from django.contrib import admin
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from inbox.mentions import names_in
 from inbox.models import ChannelIdentity
 from inbox.pages import security
 from inbox.pages.downloads import avatar_url
 from inbox.pages.marking import mark
-from inbox.pages.queues import MOST_COUNTED
+from inbox.pages.queues import MOST_COUNTED, Queue, SavedQueue, version_of
 from inbox.pages.rows import Row, draw_row
 
 register = template.Library()
 
 AVATAR_COLOURS = 8
+LINKS_KEPT = 4000
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _NOT_OF_A_LINK = ".,;:!?)]}'»”…"
 
 
 @register.simple_tag
+@cache
 def icon(name: str, css: str = "") -> SafeString:
     """A symbol of the sprite: `{% icon "reply" "dx-i-s dx-flip" %}`. Decoration, never content."""
     return format_html(
@@ -131,6 +136,11 @@ def capped(number: int | None) -> str:
 
 
 @register.filter
+def version(counts: Mapping[str, int]) -> str:
+    return version_of(counts)
+
+
+@register.filter
 def of(counts: Mapping[str, int], name: str) -> int:
     return counts.get(name, 0)
 
@@ -145,6 +155,34 @@ def marked(text: str, words: str) -> SafeString:
         for piece, is_match in mark(text, words)
     )
     return mark_safe("".join(pieces))  # noqa: S308 - every part is escaped
+
+
+@register.simple_tag(takes_context=True)
+def view_link(context: template.Context, queue: Queue | SavedQueue) -> SafeString:
+    """A view with what it holds, marked if it is the one that the page shows."""
+    count = context["counts"].get(queue.slug, 0)
+    is_current = queue.slug == context["listing"].current
+    place = (queue.slug, str(queue.label), queue.url, queue.icon)
+    looks = (getattr(queue, "css", ""), getattr(queue, "dot", 0))
+    key = getattr(queue, "key", "")
+    return _draw_link(*place, *looks, key, count, is_current, get_language() or "")
+
+
+# Every page draws them all, twice: among the views, and in the menu of a narrow screen.
+@lru_cache(maxsize=LINKS_KEPT)
+def _draw_link(
+    slug: str,
+    label: str,
+    url: str,
+    icon: str,
+    css: str,
+    dot: int,
+    key: str,
+    count: int,
+    is_current: bool,
+    _language: str,
+) -> SafeString:
+    return render_to_string("inbox/_view_link.html", locals())
 
 
 @register.simple_tag(takes_context=True, name="row")

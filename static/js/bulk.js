@@ -84,9 +84,8 @@ export function startBulk() {
     else if (event.key === "Escape" && !document.querySelector(":popover-open")) clear();
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.elt.id !== "bulk" || !event.detail.successful) return;
+    if (!event.detail.elt.matches("#bulk, [data-bulk]") || !event.detail.successful) return;
     const next = allRows().find((row) => !pickOf(row)?.checked) ?? allRows()[0];
-    for (const menu of form().querySelectorAll("[popover]:popover-open")) menu.hidePopover();
     clear();
     next?.focus();
   });

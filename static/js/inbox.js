@@ -11,6 +11,7 @@ import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { startMenus } from "./menus.js";
 import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteCounts, refreshRows, startRows } from "./rows.js";
+import { dropPeeked, startPeeking } from "./peek.js";
 import { notePresence, startPresence } from "./presence.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
 import { startViewer } from "./viewer.js";
@@ -22,7 +23,10 @@ const isNarrow = matchMedia("(max-width: 1120px)");
 // --- live ------------------------------------------------------------------------------------
 
 listen(root.dataset.stream, root.dataset.since, {
-  conversation: ({ id }) => noteChanged(id),
+  conversation: ({ id, rev }) => {
+    dropPeeked(id);
+    noteChanged(id, rev);
+  },
   thread: ({ id, rev }) => noteRevision(id, rev),
   counts: noteCounts,
   presence: notePresence,
@@ -130,4 +134,5 @@ startMenus();
 startCommands();
 startKeys();
 startPresence();
+startPeeking();
 startViewer();

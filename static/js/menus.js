@@ -1,4 +1,4 @@
-// Menus: a link with data-menu opens in place what it leads to. Each line of it is a submit button.
+// Menus: a link or submit button with data-menu opens in place what it leads to.
 
 import { ask, parse } from "./fragments.js";
 import { place } from "./popovers.js";
@@ -11,23 +11,28 @@ const search = () => box().querySelector("[data-menu-search]");
 // What had the focus before the menu, to give it back.
 let before = null;
 
-async function open(link) {
+async function open(opener) {
   if (!box().contains(document.activeElement)) before = document.activeElement;
-  const response = await ask(link.href).catch(() => null);
+  const response = await fetchMenu(opener).catch(() => null);
   if (!response?.ok) return;
   const menu = box();
   menu.replaceChildren(...parse(await response.text()).children);
   filter("");
   window.htmx.process(menu);
   if (!menu.matches(":popover-open")) menu.showPopover();
-  place(menu, anchorOf(link));
-  (search() ?? items()[0])?.focus();
+  place(menu, anchorOf(opener));
+  (search() ?? items()[0] ?? menu.querySelector("select, input:not([type=hidden]), button"))?.focus();
+}
+
+function fetchMenu(opener) {
+  if (opener.href) return ask(opener.href);
+  return ask(opener.form.action, { method: "POST", body: new FormData(opener.form, opener) });
 }
 
 /** What has no place of its own (a command, a line of another menu) opens beside the head's menu. */
-function anchorOf(link) {
-  const own = link.getBoundingClientRect();
-  if (own.width && !box().contains(link)) return own;
+function anchorOf(opener) {
+  const own = opener.getBoundingClientRect();
+  if (own.width && !box().contains(opener)) return own;
   return document.getElementById("more").getBoundingClientRect();
 }
 
@@ -72,15 +77,17 @@ function onDone(event) {
 function giveFocusBack(event) {
   const held = document.activeElement;
   const isLost = !held || held === document.body || box().contains(held);
-  if (event.newState === "closed" && isLost && before?.isConnected) before.focus();
+  if (event.newState !== "closed" || !isLost) return;
+  // What opened the menu may have been drawn anew since.
+  (before?.isConnected ? before : document.getElementById(before?.id))?.focus();
 }
 
 export function startMenus() {
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-menu]");
-    if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    const opener = event.target.closest("[data-menu]");
+    if (!opener || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
-    open(link);
+    open(opener);
   });
   box().addEventListener("input", (event) => event.target === search() && filter(event.target.value.trim()));
   box().addEventListener("keydown", onKey);

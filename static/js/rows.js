@@ -5,15 +5,20 @@ import { openConversation } from "./thread.js";
 
 const GATHER_MS = 250;
 const AGAIN_MS = 3000;
+const REST = 2;
 const COUNTS_GAP_MS = 2000;
 const MOST_ASKED = 50;
 
 const root = document.getElementById("inbox");
-const changed = new Set();
+// Conversations that were heard of, with the revision that they are at.
+const changed = new Map();
 // Items that wait for the pointer to leave: to be put in their place (element), or taken away (null).
 const held = new Map();
 let gathering = null;
+// How long the last answer took: a server that has much to do is asked less often.
+let answerTook = 0;
 let counting = null;
+let wantsCounts = false;
 let isPointed = false;
 
 const list = () => document.getElementById("list-body");
@@ -31,15 +36,17 @@ export function neighbourOf(row) {
   return at < 0 ? null : (all[at + 1] ?? all[at - 1] ?? null);
 }
 
-export function noteChanged(id) {
-  changed.add(String(id));
-  gathering ??= setTimeout(() => {
-    gathering = null;
-    const ids = [...changed];
+export function noteChanged(id, revision) {
+  changed.set(id, Math.max(revision, changed.get(id) ?? 0));
+  gathering ??= setTimeout(async () => {
+    const heard = [...changed].map(([one, at]) => `${one}:${at}`);
     changed.clear();
-    if (ids.length > MOST_ASKED) catchUpRows();
-    else refreshRows(ids);
-  }, GATHER_MS);
+    const asked = performance.now();
+    await (heard.length > MOST_ASKED ? catchUpRows() : refreshRows(heard));
+    answerTook = performance.now() - asked;
+    gathering = null;
+    for (const [one, at] of changed) noteChanged(one, at);
+  }, GATHER_MS + REST * answerTook);
 }
 
 /** After a break: the first page as it is now, and what is shown further down. */
@@ -60,25 +67,33 @@ export async function catchUpRows() {
   await refreshRows([...new Set(others)].slice(0, MOST_ASKED));
 }
 
-/** isOwn: changed by this agent's own act, so that nothing has to wait for the pointer. */
+/** ids: "12", or "12:57" for one that must be at least as new. isOwn: changed by this agent's own act, so that nothing has to wait for the pointer. */
 export async function refreshRows(ids, { isOwn = false } = {}) {
   for (let at = 0; at < ids.length; at += MOST_ASKED) {
     await refreshSome(ids.slice(at, at + MOST_ASKED).map(String), isOwn);
   }
 }
 
-async function refreshSome(ids, isOwn) {
+/** The line was down while the stream told of these: it says so only once. */
+function hearAgain(asked) {
+  for (const [id, revision] of asked.map((one) => one.split(":"))) noteChanged(id, Number(revision) || 0);
+}
+
+async function refreshSome(asked, isOwn) {
   const element = list();
   const url = new URL(element.dataset.rowsUrl, location.href);
-  url.searchParams.set("ids", ids.join(","));
+  url.searchParams.set("ids", asked.join(","));
+  const ids = asked.map((one) => one.split(":")[0]);
   const hits = allRows().filter((row) => row.dataset.hit && ids.includes(row.dataset.id));
   if (hits.length) url.searchParams.set("hits", hits.map((row) => row.dataset.hit).join(","));
+  if (wantsCounts) url.searchParams.set("version", countsVersion());
+  wantsCounts = false;
   const response = await ask(url).catch(() => null);
-  if (!response) setTimeout(() => ids.forEach(noteChanged), AGAIN_MS);
+  if (!response) setTimeout(() => hearAgain(asked), AGAIN_MS);
   if (!response?.ok || element !== list()) return;
-  const found = new Map(
-    [...parse(await response.text()).querySelectorAll(".dx-item")].map((item) => [item.id, item]),
-  );
+  const answer = parse(await response.text());
+  const found = new Map([...answer.querySelectorAll(".dx-item")].map((item) => [item.id, item]));
+  if (answer.querySelector("#views")) swapCounts(answer);
   for (const name of [...ids.map((id) => `item-row-${id}`), ...hits.map((row) => itemOf(row).id)]) {
     const item = found.get(name);
     if (item) takeItem(item, isOwn);
@@ -192,10 +207,26 @@ function reloadList() {
 export function noteCounts() {
   counting ??= setTimeout(() => {
     counting = null;
-    const url = root.dataset.countsUrl + list().dataset.parameters;
-    // Without a connection there is nothing to show: the next look brings it.
-    window.htmx.ajax("GET", url, { target: "#say", swap: "none" }).catch(() => {});
+    // They come along with the rows that are about to be asked for.
+    if (gathering) wantsCounts = true;
+    else askCounts();
   }, COUNTS_GAP_MS);
+}
+
+const countsVersion = () => document.getElementById("views").dataset.version;
+
+async function askCounts() {
+  const url = new URL(root.dataset.countsUrl + list().dataset.parameters, location.href);
+  url.searchParams.set("version", countsVersion());
+  const response = await ask(url).catch(() => null);
+  if (response?.status === 200) swapCounts(parse(await response.text()));
+}
+
+function swapCounts(answer) {
+  const box = document.createElement("div");
+  box.append(...answer.querySelectorAll("[hx-swap-oob]"));
+  const target = document.getElementById("say");
+  window.htmx.swap(target, box.innerHTML, { swapStyle: "none" }, { eventInfo: { target } });
 }
 
 /** Which row is open, after another thread was put in place. */

@@ -97,7 +97,7 @@ def test_many_are_tagged_by_the_pointer_with_a_range(
     page.locator(".dx-pick").first.click()
     page.locator(".dx-pick").nth(2).click(modifiers=["Shift"])
     page.locator("#bulk").get_by_role("button", name="Tag").click()
-    page.locator("#bulk-tag").get_by_role("button", name="VIP").click()
+    page.locator("#menu").get_by_role("button", name="VIP").click()
 
     expect(page.locator(".dx-row .dx-tag", has_text="VIP")).to_have_count(3)
 
