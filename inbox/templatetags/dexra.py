@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from inbox import errors
+from inbox.mentions import names_in
 from inbox.models import ChannelIdentity
 from inbox.pages import security
 from inbox.pages.downloads import avatar_url
@@ -88,6 +89,29 @@ def linkify(text: str) -> SafeString:
         made += [escape(text[done : found.start()]), _link(address)]
         done = found.start() + len(address)
     made.append(escape(text[done:]))
+    return mark_safe("".join(made))  # noqa: S308 - every part is escaped
+
+
+@register.simple_tag
+def note_words(text: str, called: Sequence[str], reader: str) -> SafeString:
+    """A note with those it calls marked, whoever reads it stronger: they are the ones meant.
+
+    called, reader: usernames. Only who was really called is marked, so that a name which nobody
+    bears is seen to have called nobody.
+    """
+    known, own = {name.casefold() for name in called}, reader.casefold()
+    made: list[str] = []
+    for words, name in names_in(text):
+        made.append(linkify(words))
+        if name.casefold() in known:
+            css = " dx-mention-me" if name.casefold() == own else ""
+            made.append(
+                format_html(
+                    '<mark class="dx-mention{}"><bdi>@{}</bdi></mark>', css, name
+                )
+            )
+        elif name:
+            made.append(escape(f"@{name}"))
     return mark_safe("".join(made))  # noqa: S308 - every part is escaped
 
 
