@@ -38,6 +38,7 @@ from inbox.models import (
     Conversation,
     Message,
 )
+from inbox.pages.listing import known_rows
 from tests.fakes import FakeAdapter
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -68,6 +69,7 @@ def _empty_redis() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
+    known_rows.clear()
     from django.core.cache import cache
 
     cache.clear()
