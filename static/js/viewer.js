@@ -2,6 +2,9 @@
 
 import { loadNewer, loadOlder, log } from "./thread.js";
 
+// How far one press looks: pictures may be years apart, and the next press goes on from there.
+const MOST_PAGES = 5;
+
 const box = () => document.getElementById("viewer");
 const part = (name) => box().querySelector(`[data-viewer-${name}]`);
 const pictures = () => [...(log()?.querySelectorAll("a[data-picture]") ?? [])];
@@ -43,7 +46,10 @@ function count() {
 /** To the next one; at the edge of what the page holds, more of the thread is fetched. */
 async function step(by) {
   let next = neighbour(by);
-  while (!next && (await (by < 0 ? loadOlder() : loadNewer()))) next = neighbour(by);
+  for (let pages = 0; !next && pages < MOST_PAGES; pages += 1) {
+    if (!(await (by < 0 ? loadOlder() : loadNewer()))) break;
+    next = neighbour(by);
+  }
   if (!box().open) return;
   if (next) show(next);
   else count();
