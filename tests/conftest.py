@@ -39,6 +39,7 @@ from inbox.models import (
     Message,
 )
 from inbox.pages.listing import known_rows
+from inbox.templatetags.dexra import drawn_bubbles
 from tests.fakes import FakeAdapter
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -70,6 +71,7 @@ def _empty_redis() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     known_rows.clear()
+    drawn_bubbles.clear()
     from django.core.cache import cache
 
     cache.clear()

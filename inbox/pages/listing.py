@@ -408,7 +408,7 @@ def hits_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]
 
 def row_of(listing: Listing, conversation: Conversation, agent: Agent) -> Row | None:
     """This conversation's row as it is now; None if the list does not hold it (any more)."""
-    rows = rows_by_ids(listing, agent, [conversation.pk])
+    rows = rows_heard_of(listing, agent, {conversation.pk: conversation.revision})
     return rows[0] if rows else None
 
 

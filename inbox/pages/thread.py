@@ -6,9 +6,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.timezone import localtime, now
@@ -53,6 +55,7 @@ HALF_PAGE = PAGE_SIZE // 2
 MAX_REFRESHED = 200
 GROUP_SPAN = timedelta(minutes=5)
 
+PLAIN = "inbox/messages/_text.html"
 _FRAGMENTS = {
     MessageType.STORY_MENTION: "_story.html",
     MessageType.STORY_REPLY: "_story.html",
@@ -128,6 +131,19 @@ class Bubble:
         )
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it says the same to everybody and offers nobody anything of their own: what was
+        drawn of it for one reader may be shown to another (`bubble` in templatetags/dexra.py)."""
+        return (
+            self.template == PLAIN
+            and self.message.status != Status.FAILED
+            # What is quoted may be unsent without this message being touched.
+            and self.message.reply_to_id is None
+            and not self.undo_until
+            and (self.acts is None or self.acts.card is None)
+        )
+
+    @property
     def shows_meta(self) -> bool:
         """Time and status stand under the last of a group, and under whatever is on its way
         or was changed."""
@@ -136,7 +152,7 @@ class Bubble:
         return self.ends or is_on_its_way or was_changed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Thread:
     """A stretch of messages, oldest first, without gaps.
 
@@ -153,6 +169,11 @@ class Thread:
     is_missing: bool = False
     first: int | None = None
     gone: int | None = None
+
+    @cached_property
+    def address(self) -> str:
+        """Of the conversation, for links to its messages: in a view where everybody finds it."""
+        return reverse("inbox:conversation", args=["all", self.conversation.pk])
 
     @property
     def native_url(self) -> str:

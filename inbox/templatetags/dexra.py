@@ -24,6 +24,7 @@ from inbox.pages.downloads import avatar_url
 from inbox.pages.marking import mark
 from inbox.pages.queues import MOST_COUNTED, Queue, SavedQueue, version_of
 from inbox.pages.rows import Row, draw_row
+from inbox.pages.thread import Bubble
 
 register = template.Library()
 
@@ -205,6 +206,44 @@ def row_tag(context: template.Context, row: Row, *, oob: bool = False) -> SafeSt
         is_oob=oob,
     )
     return mark_safe(markup)  # noqa: S308 - a template drew it
+
+
+# What was drawn of plain messages: a thread is drawn again with everything that happens in it.
+BUBBLES_KEPT = 3000
+drawn_bubbles: dict[tuple[object, ...], SafeString] = {}
+
+
+@register.simple_tag(takes_context=True, name="bubble")
+def bubble_tag(context: template.Context, bubble: Bubble) -> SafeString:
+    """A message of the thread; a plain one that says the same is drawn once, for all readers."""
+    thread, message = context["thread"], bubble.message
+    if not bubble.is_plain or message.pk == thread.target:
+        return _draw_bubble(context, bubble)
+    identity, listing = thread.conversation.identity, context.get("listing")
+    key = (
+        message.pk,
+        bubble.version,
+        bubble.day,
+        bubble.full_time,
+        str(bubble.speaker),
+        identity.display_name,
+        identity.contact_id,
+        listing and (listing.slug, listing.action_parameters),
+        "perms" in context and context["perms"]["inbox"]["add_message"],
+        bool(context.get("is_read_only")),
+        get_language(),
+    )
+    if key not in drawn_bubbles:
+        if len(drawn_bubbles) >= BUBBLES_KEPT:
+            drawn_bubbles.clear()
+        drawn_bubbles[key] = _draw_bubble(context, bubble)
+    return drawn_bubbles[key]
+
+
+def _draw_bubble(context: template.Context, bubble: Bubble) -> SafeString:
+    fragment = context.template.engine.get_template("inbox/_message.html")  # type: ignore[union-attr]  # while it is drawn
+    with context.push(bubble=bubble):
+        return fragment.render(context)
 
 
 @register.simple_tag(takes_context=True)
