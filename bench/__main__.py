@@ -114,6 +114,20 @@ GOALS = [
         ),
     ),
     Goal(
+        "in the browser: next conversation, a menu, one's own reply",
+        "p95 100 ms",
+        lambda r: (
+            f"p95 {r['hands']['next']:.0f}, {r['hands']['menu']:.0f}, {r['hands']['reply']:.0f} ms"
+        ),
+        lambda r: max(r["hands"][name] for name in ("next", "menu", "reply")) <= 100,
+    ),
+    Goal(
+        "first view, all that travels",
+        "150 kB",
+        lambda r: f"{r['hands']['first_view'] / 1000:.0f} kB",
+        lambda r: r["hands"]["first_view"] < 150_000,
+    ),
+    Goal(
         "deliveries over 20 endpoints vs django-webhook",
         ">= 20x",
         lambda r: (

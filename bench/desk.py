@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import psycopg
 
+from bench import hands
 from bench.filled import AGENTS, MESSAGES_EACH, Filled, fill
 from bench.stage import message_body, percentile, signed, web, worker
 
@@ -40,7 +41,8 @@ Session = aiohttp.ClientSession
 
 
 def run(url: str) -> dict[str, Any]:
-    """desk: milliseconds of each page. agents: from Meta's POST until the row is there."""
+    """desk: milliseconds of each page. agents: from Meta's POST until the row is there. hands: from
+    a key until the page shows what it did."""
     import django
 
     django.setup()
@@ -49,8 +51,10 @@ def run(url: str) -> dict[str, Any]:
         with web() as base:
             small = asyncio.run(_visit_list(base, _sign_in()[0]))
         filled = fill(connection)
+    keys = _sign_in()
     with web() as base, worker("drain", "prefork", 1):
-        results = asyncio.run(_measure(base, filled, _sign_in()))
+        results = asyncio.run(_measure(base, filled, keys))
+        results["hands"] = hands.run(base, keys[0])
     results["desk"]["small_list"] = small
     return results
 
