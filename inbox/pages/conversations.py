@@ -268,6 +268,20 @@ def refresh_banner(request: AgentRequest) -> HttpResponse:
 
 @agent_page
 @require_GET
+def show_head(request: AgentRequest, pk: int) -> HttpResponse:
+    """The head of the thread and the panel: a colleague has changed what they say."""
+    conversation = find_conversation(request, pk)
+    listing = listing_of(request)
+    panel = build_panel(conversation, request.user, tags=listing.tags)
+    return render_fragments(
+        request,
+        ["inbox/_thread_head.html", "inbox/_panel_oob.html"],
+        {"conversation": conversation, "listing": listing, "panel": panel},
+    )
+
+
+@agent_page
+@require_GET
 def show_composer(request: AgentRequest, pk: int) -> HttpResponse:
     """The composer in another mode, about a comment, with a quote, or after its window has closed."""
     conversation = find_conversation(request, pk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -18,7 +19,7 @@ from django.utils.translation import get_language
 
 from inbox import errors
 from inbox.mentions import names_in
-from inbox.models import ChannelIdentity
+from inbox.models import ChannelIdentity, Conversation
 from inbox.pages import security
 from inbox.pages.downloads import avatar_url
 from inbox.pages.marking import mark
@@ -146,6 +147,22 @@ def capped(number: int | None) -> str:
 @register.filter
 def version(counts: Mapping[str, int]) -> str:
     return version_of(counts)
+
+
+@register.filter
+def head_version(conversation: Conversation) -> str:
+    """Another when the head of its thread, or the panel beside it, would say something else."""
+    facts = (
+        conversation.status,
+        conversation.assignee_id,
+        conversation.team_id,
+        conversation.priority,
+        conversation.tags,
+        conversation.identity.blocked_at,
+        conversation.identity.is_spam,
+        conversation.identity.display_name,
+    )
+    return f"{zlib.crc32(repr(facts).encode()):x}"
 
 
 @register.filter

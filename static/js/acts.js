@@ -50,7 +50,16 @@ function writeBySelection(text) {
   return isCopied;
 }
 
+/** A finger does not hover: a tap on a message shows what may be done with it. */
+function touch(event) {
+  if (!matchMedia("(hover: none)").matches || event.target.closest("a, button, summary, video, audio, .dx-acts")) return;
+  const message = event.target.closest("#msgs .dx-msg, #msgs .dx-note");
+  for (const one of document.querySelectorAll("#msgs [data-touched]")) if (one !== message) delete one.dataset.touched;
+  message?.toggleAttribute("data-touched");
+}
+
 export function startActs() {
+  document.addEventListener("click", touch);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-react]");
     if (button) showReactions(button);

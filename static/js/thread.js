@@ -88,6 +88,7 @@ export function mergeThread(html) {
   here.dataset.rev = incoming.dataset.rev;
   here.dataset.last = incoming.dataset.last;
   noteHolder(here, incoming);
+  noteHead(incoming);
   const came = wasAtEnd && fresh.some((node) => node.dataset.direction === "in");
   speak(before, wasAtEnd ? fresh : []);
   stay(followed, came || isNews);
@@ -122,6 +123,27 @@ function noteHolder(here, incoming) {
   if (here.dataset.held === incoming.dataset.held) return;
   here.dataset.held = incoming.dataset.held;
   document.dispatchEvent(new Event("dexra:held"));
+}
+
+/** A colleague gave it to somebody, or a tag: the head and the panel say so too. */
+async function noteHead(incoming) {
+  const head = document.getElementById("thread-head");
+  if (!head || head.dataset.v === incoming.dataset.head) return;
+  const response = await ask(head.dataset.url).catch(() => null);
+  if (!response?.ok || head !== document.getElementById("thread-head")) return;
+  const answer = parse(await response.text());
+  replacePart(head, answer.querySelector("#thread-head"));
+  const panel = document.getElementById("panel");
+  // What somebody is writing down there is not taken from them.
+  if (panel && !panel.querySelector("form.dx-contact-form")) replacePart(panel, answer.querySelector("#panel"));
+}
+
+function replacePart(old, fresh) {
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  fresh.removeAttribute("hx-swap-oob");
+  old.replaceWith(fresh);
+  window.htmx.process(fresh);
+  if (focused) document.getElementById(focused)?.focus();
 }
 
 function snapshot(here) {
