@@ -7,6 +7,7 @@ import { openConversation } from "./thread.js";
 
 // What comes together is told together: after a sleep that may be much.
 const GATHER_MS = 300;
+const AGAIN_MS = 3000;
 const LATER = "dexra-notify-later";
 const PREFIX = /^\(\d+\+?\) /;
 
@@ -83,16 +84,26 @@ export function noteMissed() {
 }
 
 async function tell() {
-  const url = new URL(root.dataset.notificationsUrl, location.href);
-  url.searchParams.set("about", [...waiting].map((pair) => pair.join(":")).join(","));
-  if (hasMissed) url.searchParams.set("missed", Number.parseInt(unread || "0", 10));
+  const about = [...waiting];
+  const isMissing = hasMissed;
   gathering = null;
   hasMissed = false;
   waiting.clear();
   if (!isVoice || Notification.permission !== "granted" || (await isSeen())) return;
+  const url = new URL(root.dataset.notificationsUrl, location.href);
+  url.searchParams.set("about", about.map((pair) => pair.join(":")).join(","));
+  if (isMissing) url.searchParams.set("missed", Number.parseInt(unread || "0", 10));
   const response = await ask(url).catch(() => null);
+  if (!response) tellAgain(about, isMissing);
   if (!response?.ok || (await isSeen())) return;
   for (const one of (await response.json()).notifications) show(one);
+}
+
+/** The line was down: the stream says it only once. */
+function tellAgain(about, isMissing) {
+  for (const [id, kind] of about) if (!waiting.has(id)) waiting.set(id, kind);
+  hasMissed ||= isMissing;
+  gathering ??= setTimeout(tell, AGAIN_MS);
 }
 
 /** null where the browser shows none from a page (Android's wants a service worker): the title counts. */
