@@ -155,6 +155,8 @@ class Listing:
     @cached_property
     def saved(self) -> SavedQueue | None:
         """The saved view that this is, if it is one: one's own before a colleague's."""
+        if not self.chosen:
+            return None
         found = [one for one in self.queues.saved if one.url == self.url]
         return next((one for one in found if one.is_mine), next(iter(found), None))
 
@@ -339,9 +341,11 @@ def hits_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]
 
 
 def row_of(listing: Listing, conversation: Conversation, agent: Agent) -> Row | None:
-    """This conversation's row as it is now; None if the list does not hold it (any more)."""
-    rows = rows_by_ids(listing, agent, [conversation.pk])
-    return rows[0] if rows else None
+    """Its row, as this conversation is now; None if the list does not hold it (any more)."""
+    held = _within(listing, agent, is_found=True).filter(pk=conversation.pk)
+    if not held.exists():
+        return None
+    return _seen_by(agent.pk, [_row(listing, conversation)])[0]
 
 
 def _within(
