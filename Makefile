@@ -6,7 +6,8 @@ BOOTSTRAP = command -v $(PYTHON) >/dev/null || { echo "Dexra needs Python 3.11 o
 PY = .venv/bin/python
 # Runs a command on the embedded servers, or on those of DATABASE_URL and REDIS_URL.
 SERVERS = $(PY) dexra/embedded.py "$(or $(DATA_DIR),.data)" --
-PYTEST = $(SERVERS) $(PY) -m pytest
+# Servers of their own, which need not outlive a power cut.
+PYTEST = DISPOSABLE_DATA=1 $(PY) dexra/embedded.py "$(or $(DATA_DIR),.data)/tests" -- $(PY) -m pytest
 APPS = dexra inbox channels_meta webhooks
 
 .PHONY: help run test check proof bench screenshots coverage words lock clean environment tools

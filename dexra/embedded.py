@@ -55,6 +55,8 @@ POSTGRES_SETTINGS = {
     # Failed statements are the application's to log; here they would bring message text with them.
     "log_min_messages": "log",
 }
+# Of DISPOSABLE_DATA=1, as tests have it: what a power cut would lose is not worth waiting for.
+DISPOSABLE_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Refused(SystemExit):
@@ -539,7 +541,8 @@ class Postgres(Server):
             )
 
     def command(self) -> list[str | Path]:
-        settings = [f"--{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
+        is_disposable = os.environ.get("DISPOSABLE_DATA") == "1"
+        settings = POSTGRES_SETTINGS | (DISPOSABLE_SETTINGS if is_disposable else {})
         return [
             self.programs / "postgres",
             "-D",
@@ -548,7 +551,7 @@ class Postgres(Server):
             self.places.run,
             "-p",
             str(PORT),
-            *settings,
+            *(f"--{name}={value}" for name, value in settings.items()),
         ]
 
     def answers(self) -> bool:

@@ -20,10 +20,11 @@ import pytest
 import redis
 import requests
 import uvicorn
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.utils import translation
 from django.utils.timezone import now
 
@@ -57,6 +58,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+# What migrations wrote, and tests only read.
+WRITTEN_ONCE = {"django_content_type", "auth_permission"}
+
+
+def _empty_filled_tables(_case: TransactionTestCase) -> None:
+    """Django empties every table after a transactional test and makes all permissions anew: that took
+    as long as the test. Most tests fill a few tables."""
+    models = apps.get_models(include_auto_created=True)
+    tables = {model._meta.db_table for model in models if model._meta.managed}
+    asked = [f"(select '{name}' from {name} limit 1)" for name in tables - WRITTEN_ONCE]
+    with connection.cursor() as cursor:
+        cursor.execute(" union all ".join(asked))
+        if filled := [name for (name,) in cursor]:
+            cursor.execute(f"truncate {', '.join(filled)} cascade")
+
+
+TransactionTestCase._fixture_teardown = _empty_filled_tables  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)

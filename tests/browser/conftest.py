@@ -34,6 +34,11 @@ addEventListener("securitypolicyviolation", (event) =>
 OpenPage = Callable[..., Page]
 
 
+def one_of(first: object, *others: object) -> list[Any]:
+    """Looks of a page: one in every run, all in `make proof`."""
+    return [first, *(pytest.param(one, marks=pytest.mark.proof) for one in others)]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file.

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from inbox.channels import Limits, MediaLimit, TextLimit
 from inbox.models import Agent, CannedReply, Conversation, Preferences, Tag
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, one_of
 from tests.conftest import make_agent
 from tests.fakes import FakeAdapter
 from tests.files import picture
@@ -268,8 +268,8 @@ def test_a_reply_and_a_note_have_a_draft_each(
     expect(field(thread)).to_have_value("To the team")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [{}, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("scheme", one_of("dark", "light"))
+@pytest.mark.parametrize("size", one_of(PHONE, {}), ids=["phone", "desk"])
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_nobody_is_left_out(
     open_page: OpenPage,

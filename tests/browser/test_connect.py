@@ -17,7 +17,7 @@ from channels_meta.sandbox.models import SandboxFault, SandboxPerson
 from inbox.delivery import deliver_next
 from inbox.models import Agent, Channel, Conversation, Message
 from inbox.outbound import queue_reply
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, one_of
 from tests.channels_meta.connect.conftest import make_admin
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -268,7 +268,7 @@ def test_disconnecting_asks_first_and_keeps_what_was_said(
 # --- for everybody -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", one_of("light", "dark"))
 def test_everybody_can_use_the_pages(
     open_page: OpenPage, admin: Agent, thread: Conversation, scheme: str
 ) -> None:

@@ -29,7 +29,7 @@ from inbox.models import (
     Message,
     MessageTemplate,
 )
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, one_of
 from tests.conftest import make_comment, make_commenter
 from tests.fakes import FakeAdapter
 from tests.files import PDF, picture
@@ -405,7 +405,7 @@ def test_typing_is_told_once_in_a_while(
 # --- for everybody -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", one_of("dark", "light"))
 @pytest.mark.parametrize(
     "mode", ["", "?mode=private&about={pk}", "?mode=public&about={pk}"]
 )

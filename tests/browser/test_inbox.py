@@ -23,7 +23,7 @@ from inbox.models import (
     Reaction,
     Tag,
 )
-from tests.browser.conftest import OpenPage, session_cookie
+from tests.browser.conftest import OpenPage, one_of, session_cookie
 from tests.conftest import make_conversation, serving
 from tests.fakes import FakeAdapter
 from tests.inbox.pages.conftest import Say, failed
@@ -546,7 +546,7 @@ def test_a_phone_shows_one_pane_at_a_time(
     expect(page).to_have_url(re.compile("/inbox/all/$"))
 
 
-@pytest.mark.parametrize("width", [1440, 1280, 1000, 390])
+@pytest.mark.parametrize("width", one_of(390, 1000, 1280, 1440))
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_no_width_and_no_direction_makes_the_page_itself_scroll(
     open_page: OpenPage,
@@ -661,7 +661,7 @@ def everything(channel: Channel, agent: Agent, say: Say) -> Conversation:
     return conversation
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", one_of("light", "dark"))
 @pytest.mark.parametrize(
     "path",
     [

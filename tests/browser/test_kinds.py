@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from channels_meta.processing import drain
 from inbox.models import Agent, Channel, Conversation
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, one_of
 from tests.channels_meta.test_events import feed, item
 from tests.channels_meta.test_looks import CDN, SHOP, message
 from tests.conftest import Meta, echoed, said
@@ -51,7 +51,7 @@ def thread(meta: Meta, messenger: Channel) -> Conversation:
     return Conversation.objects.get()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", one_of("dark", "light"))
 @pytest.mark.parametrize("width", [1440, 390])
 def test_axe_finds_nothing_in_a_thread_of_every_kind(
     open_page: OpenPage, agent: Agent, thread: Conversation, scheme: str, width: int

@@ -21,7 +21,7 @@ from inbox.models import (
     Tag,
 )
 from inbox.triage import close_conversation
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, one_of
 from tests.conftest import make_agent, make_conversation
 from tests.inbox.pages.conftest import Say, failed
 from tests.inbox.pages.test_conversations import make_many
@@ -252,13 +252,13 @@ def states(
 
 @pytest.mark.parametrize(
     "options",
-    [
+    one_of(
+        {"color_scheme": "dark", "locale": "ar"},
         {"color_scheme": "light"},
         {"color_scheme": "dark"},
         {"color_scheme": "light", **PHONE},
-        {"color_scheme": "dark", "locale": "ar"},
-    ],
-    ids=["light", "dark", "phone", "arabic"],
+    ),
+    ids=["arabic", "light", "dark", "phone"],
 )
 @pytest.mark.parametrize(
     "path",

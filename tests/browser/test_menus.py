@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from playwright.sync_api import Page, expect
 
 from inbox.models import Agent, Channel, Conversation, Tag
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, one_of
 from tests.conftest import make_agent, make_conversation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -152,13 +152,13 @@ def test_g_and_a_letter_lead_to_a_view(page: Page, letter: str, view: str) -> No
 
 @pytest.mark.parametrize(
     "look",
-    [
+    one_of(
+        {"locale": "ar"},
         {},
         {"color_scheme": "dark"},
         {"viewport": {"width": 390, "height": 844}},
-        {"locale": "ar"},
-    ],
-    ids=["light", "dark", "phone", "arabic"],
+    ),
+    ids=["arabic", "light", "dark", "phone"],
 )
 def test_menus_are_for_everybody_and_stand_inside_the_window(
     open_page: OpenPage, agent: Agent, thread: Conversation, look: dict[str, object]

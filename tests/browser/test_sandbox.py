@@ -15,7 +15,7 @@ from channels_meta.sandbox.accounts import create_accounts
 from channels_meta.sandbox.models import SandboxFault, SandboxPerson
 from channels_meta.sandbox.webhooks import PRETEND_APP_ID
 from inbox.models import Agent, Message
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, one_of
 from tests.channels_meta.sandbox.conftest import Graph
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -82,8 +82,8 @@ def test_a_fault_is_chosen_from_a_list_and_taken_back(
     assert (chosen, SandboxFault.objects.count()) == (1, 0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("locale", ["en", "ar"])
+@pytest.mark.parametrize("theme", one_of("dark", "light"))
+@pytest.mark.parametrize("locale", one_of("ar", "en"))
 def test_everybody_can_use_it_on_a_phone_too(
     open_page: OpenPage, agent: Agent, lina: SandboxPerson, theme: str, locale: str
 ) -> None:

@@ -109,7 +109,8 @@ def test_a_folder_gets_both_servers_and_they_stop_when_nobody_holds_them(data_di
     assert both_answer(data_dir) == [False, False]
 
 
-def test_durability_is_left_on(data_dir):
+def test_durability_is_left_on(data_dir, monkeypatch):
+    monkeypatch.delenv("DISPOSABLE_DATA", raising=False)
     with embedded.running(data_dir):
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             assert query(data_dir, f"show {setting}") == ["on"]
