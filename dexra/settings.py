@@ -403,6 +403,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "webhooks.schemas.add_webhooks",
+    ],
 }
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
