@@ -122,7 +122,7 @@ _ABOUT_MESSAGES = {
     EventName.REACTION,
 }
 _ABOUT_CONVERSATIONS = {EventName.CONVERSATION_CREATED, EventName.CONVERSATION_UPDATED}
-_COMMON = {
+_COMMON: dict[str, Schema] = {
     "recovered": {"const": True},
     "shortened": {"type": "array", "items": _TEXT},
 }
