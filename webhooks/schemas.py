@@ -125,6 +125,7 @@ _ABOUT_CONVERSATIONS = {EventName.CONVERSATION_CREATED, EventName.CONVERSATION_U
 _COMMON: dict[str, Schema] = {
     "recovered": {"const": True},
     "shortened": {"type": "array", "items": _TEXT},
+    "sample": {"const": True},
 }
 
 

@@ -13,9 +13,9 @@ from inbox.events import Event as Happening
 from inbox.events import EventName
 from inbox.models import Attachment, Conversation
 from tests.webhooks.conftest import MOMENT, announce, happened, write
-from webhooks.endpoints import ping
+from webhooks.endpoints import send_sample
 from webhooks.fitting import MAX_BYTES
-from webhooks.models import Endpoint, Event
+from webhooks.models import Delivery, Endpoint, Event
 from webhooks.schemas import component_of, whole_schema_of
 
 pytestmark = pytest.mark.django_db
@@ -46,10 +46,18 @@ def test_each_schema_is_one_and_stands_in_the_openapi_document(
     assert component["properties"]["version"] == {"const": 1}
 
 
-def test_a_ping_keeps_to_its_schema() -> None:
-    ping(Endpoint.objects.create(url="https://hooks.example/dexra"))
+@pytest.mark.parametrize("name", EventName)
+def test_a_sample_of_each_event_keeps_to_its_schema(name: EventName) -> None:
+    endpoint = Endpoint.objects.create(url="https://a.example/", events=["reaction"])
+    Endpoint.objects.create(url="https://b.example/")
 
-    check(newest())
+    send_sample(endpoint, name)
+
+    body = newest()
+    check(body)
+    assert body["event"] == name.value
+    assert body["data"].get("sample") is (None if name is EventName.PING else True)
+    assert [d.endpoint for d in Delivery.objects.all()] == [endpoint]
 
 
 def test_a_long_text_is_cut_and_can_be_read_whole_at_a_signed_address(
