@@ -351,9 +351,15 @@ class AttemptInline(ReadOnly, admin.TabularInline[DeliveryAttempt, Delivery]):
         "duration_ms",
         "status",
         "error",
+        "see_request_headers",
         "see_response",
     )
     readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("headers that were sent"))
+    def see_request_headers(self, attempt: DeliveryAttempt) -> SafeString:
+        lines = [f"{name}: {value}" for name, value in attempt.request_headers.items()]
+        return format_html('<pre dir="ltr">{}</pre>', "\n".join(lines))
 
     @admin.display(description=gettext_lazy("answer"))
     def see_response(self, attempt: DeliveryAttempt) -> SafeString:

@@ -146,6 +146,7 @@ class AttemptSerializer(serializers.Serializer[DeliveryAttempt]):
     duration_ms = serializers.IntegerField()
     status = serializers.IntegerField(allow_null=True)
     error = serializers.CharField()
+    request_headers = serializers.DictField(child=serializers.CharField())
     response = serializers.CharField()
 
 
