@@ -24,7 +24,10 @@ class ListQuery(serializers.Serializer[Any]):
     """What every list may be asked; a list's own filters are fields of a subclass."""
 
     limit = serializers.IntegerField(
-        required=False, help_text=f"1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if not given."
+        required=False,
+        min_value=1,
+        max_value=MAX_LIMIT,
+        help_text=f"{DEFAULT_LIMIT} if not given.",
     )
     cursor = serializers.CharField(
         required=False, help_text="`meta.next_cursor` of the page before."

@@ -31,7 +31,7 @@ class ApiSchema(AutoSchema):
         scope = scope_of(self.view, self.method)
         return f"{told}\n\nScope: `{scope.value}`." if scope else told
 
-    def get_operation_id(self) -> str:  # type: ignore[override]  # as above
+    def get_operation_id(self) -> str:
         """What is no single thing and no file is a list."""
         name: str = super().get_operation_id()
         is_list = self.method == "GET" and not self.path.endswith(("}", "/export"))
@@ -41,12 +41,6 @@ class ApiSchema(AutoSchema):
         given = list(super().get_override_parameters())
         handler = getattr(self.view, self.method.lower(), None)
         return [*given, IDEMPOTENCY_KEY] if _is_idempotent(handler) else given
-
-    def get_response_serializers(self) -> Any:
-        told = super().get_response_serializers()
-        if scope_of(self.view, self.method) is None or not isinstance(told, dict):
-            return told
-        return {**told, **problems(400, 401, 403, 429)}
 
 
 def _is_idempotent(handler: Any) -> bool:
@@ -108,3 +102,28 @@ def page_of(
 def problems(*statuses: int) -> dict[Any, Any]:
     """The refusals of one operation, for its `responses`."""
     return {(status, PROBLEM): ProblemSerializer for status in statuses}
+
+
+def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """What every operation may be refused with, beside what it says itself: spectacular's hook."""
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            statuses = {401, 403, 406, 429}
+            if "requestBody" in operation:
+                statuses |= {400, 415, 422}
+            if any(
+                one["name"] == IDEMPOTENCY_KEY.name
+                for one in operation.get("parameters", [])
+            ):
+                statuses |= {409, 410}
+            answers = operation["responses"]
+            for status in map(str, sorted(statuses)):
+                answers.setdefault(status, _REFUSAL)
+            operation["responses"] = dict(sorted(answers.items()))
+    return result
+
+
+_REFUSAL = {
+    "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "description": "",
+}

@@ -19,7 +19,7 @@ from inbox.models import Scope
 from inbox.staging import stage_file
 
 
-class UploadRequestSerializer(serializers.Serializer[Any]):
+class UploadFormSerializer(serializers.Serializer[Any]):
     conversation_id = serializers.RegexField(r"^\d{1,18}$")
     file = serializers.FileField()
 
@@ -40,13 +40,13 @@ class UploadList(ApiView):
     parser_classes = [MultiPartParser]
 
     @extend_schema(
-        request={"multipart/form-data": UploadRequestSerializer},
+        request={"multipart/form-data": UploadFormSerializer},
         responses={201: enveloped(UploadSerializer), **problems(404, 409, 422)},
     )
     @idempotent
     def post(self, request: Request) -> Response:
         """Hand over a file for a message to one conversation, within a day: `upload_id` names it."""
-        given = UploadRequestSerializer(data=request.data)
+        given = UploadFormSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
         conversation = conversation_of(request, int(values["conversation_id"]))
