@@ -1,7 +1,7 @@
 from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
-from inbox.api import comments, desk
+from inbox.api import comments, desk, docs
 from inbox.api.contacts import ContactDetail, ContactExport, ContactList
 from inbox.api.conversations import ConversationDetail, ConversationList
 from inbox.api.errors import not_found
@@ -64,6 +64,7 @@ urlpatterns: list[URLPattern] = [
     path("canned-replies", desk.CannedReplyList.as_view(), name="canned_replies"),
     path("uploads", UploadList.as_view(), name="uploads"),
     path("search", Search.as_view(), name="search"),
+    path("docs", docs.show, name="docs"),
     path(
         "schema",
         SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,40 @@ def test_every_post_tells_of_its_idempotency_key(document: dict[str, Any]) -> No
         if name.startswith("post"):
             parameters = {one["name"] for one in operation["parameters"]}
             assert "Idempotency-Key" in parameters, name
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_page_shows_every_operation_to_everybody(
+    client: Client, document: dict[str, Any]
+) -> None:
+    answer = client.get("/v1/docs")
+
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    for name, _ in operations(document):
+        method, path = name.split(" ")
+        assert f"<code>{method.upper()} {path}</code>" in page
+
+
+@pytest.mark.django_db
+def test_every_link_inside_the_page_leads_somewhere(client: Client) -> None:
+    page = client.get("/v1/docs").content.decode()
+
+    targets = set(re.findall(r'id="([^"]+)"', page))
+    links = set(re.findall(r'href="#([^"]+)"', page))
+    assert len(links) > 40
+    assert links <= targets
+
+
+@pytest.mark.django_db
+def test_the_page_keeps_the_strict_policy(client: Client) -> None:
+    answer = client.get("/v1/docs")
+
+    page = answer.content.decode()
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    assert " style=" not in page
+    assert "<style" not in page
+    assert re.findall(r"<script(?![^>]* src=)", page) == []
