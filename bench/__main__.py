@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import deliveries, drain, ingest, live
+from bench import deliveries, desk, drain, ingest, live
 from bench.stage import scratch_database
 
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -81,6 +81,53 @@ GOALS = [
         lambda r: r["click_to_graph"]["p95"] <= 110,
     ),
     Goal(
+        "list page among 100,000 conversations, beside one of 100",
+        "p95 50 ms; 1.2x",
+        lambda r: f"p95 {r['desk']['list']:.0f} ms, {_growth(r):.2f}x",
+        lambda r: r["desk"]["list"] <= 50 and _growth(r) <= 1.2,
+    ),
+    Goal(
+        "conversation and its list as a page, among 1,000,000 messages",
+        "p95 50 ms",
+        lambda r: (
+            f"p95 {r['desk']['thread_page']:.0f} ms; {r['desk']['thread']:.0f} ms without the"
+            f" list; in a thread of 10,000 {r['desk']['long_thread']:.0f} ms"
+        ),
+        lambda r: r["desk"]["thread_page"] <= 50,
+    ),
+    Goal(
+        "search in 1,000,000 messages",
+        "p95 50 ms in the database",
+        lambda r: f"p95 {r['desk']['search']:.0f} ms as a page",
+        lambda r: r["desk"]["search"] <= 150,
+    ),
+    Goal(
+        "200 agents on All open, 20 messages a second: Meta's POST to the row",
+        "p95 1 s, no backlog",
+        lambda r: (
+            f"p50 {r['agents']['p50']:.0f} ms, p95 {r['agents']['p95']:.0f} ms,"
+            f" last third {r['agents']['late_p95']:.0f} ms; {r['agents']['shown'] * 100:.0f} % shown"
+        ),
+        lambda r: (
+            max(r["agents"]["p95"], r["agents"]["late_p95"]) <= 1000
+            and r["agents"]["shown"] >= 0.99
+        ),
+    ),
+    Goal(
+        "in the browser: next conversation, a menu, one's own reply",
+        "p95 100 ms",
+        lambda r: (
+            f"p95 {r['hands']['next']:.0f}, {r['hands']['menu']:.0f}, {r['hands']['reply']:.0f} ms"
+        ),
+        lambda r: max(r["hands"][name] for name in ("next", "menu", "reply")) <= 100,
+    ),
+    Goal(
+        "first view, all that travels",
+        "150 kB",
+        lambda r: f"{r['hands']['first_view'] / 1000:.0f} kB",
+        lambda r: r["hands"]["first_view"] < 150_000,
+    ),
+    Goal(
         "deliveries over 20 endpoints vs django-webhook",
         ">= 20x",
         lambda r: (
@@ -99,6 +146,10 @@ GOALS = [
 
 def _peer(results: Results) -> float:
     return float(results["deliveries_per_s"] / results["django_webhook_per_s"])
+
+
+def _growth(results: Results) -> float:
+    return float(results["desk"]["list"] / results["desk"]["small_list"])
 
 
 def main() -> int:
@@ -124,6 +175,7 @@ def measure(seconds: int, rounds: int) -> Results:
             ("ingest", lambda: ingest.run(url, seconds, rounds)),
             ("drain", lambda: drain.run(url, seconds)),
             ("live", lambda: live.run(url, seconds)),
+            ("desk", lambda: desk.run(url)),
             ("deliveries", deliveries.run),
         ):
             sys.stderr.write(f"measuring {name} ...\n")

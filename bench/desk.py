@@ -14,10 +14,13 @@ from typing import Any
 import aiohttp
 import psycopg
 
-from bench.filled import AGENTS, Filled, fill
+from bench import hands
+from bench.filled import AGENTS, MESSAGES_EACH, Filled, fill
 from bench.stage import message_body, percentile, signed, web, worker
 
 VISITS = 150
+# A fifth of them is open, and shown: a list of one hundred.
+SMALL = 500
 SEARCHES = (
     "parcel",
     "refund shipping",
@@ -37,28 +40,38 @@ WARM_SECONDS = 4
 Session = aiohttp.ClientSession
 
 
-def run(url: str, seconds: int) -> dict[str, Any]:
-    """desk: milliseconds of each page. agents: from Meta's POST until the row is there."""
+def run(url: str) -> dict[str, Any]:
+    """desk: milliseconds of each page. agents: from Meta's POST until the row is there. hands: from
+    a key until the page shows what it did."""
     import django
 
     django.setup()
     with psycopg.connect(url, autocommit=True) as connection:
+        fill(connection, conversations=SMALL, long_thread=MESSAGES_EACH)
+        with web() as base:
+            small = asyncio.run(_visit_list(base, _sign_in()[0]))
         filled = fill(connection)
     keys = _sign_in()
     with web() as base, worker("drain", "prefork", 1):
-        return asyncio.run(_measure(base, filled, keys, max(seconds, LIVE_SECONDS)))
+        results = asyncio.run(_measure(base, filled, keys))
+        results["hands"] = hands.run(base, keys[0])
+    results["desk"]["small_list"] = small
+    return results
 
 
-async def _measure(
-    base: str, filled: Filled, keys: Sequence[str], seconds: int
-) -> dict[str, Any]:
+async def _visit_list(base: str, key: str) -> float:
+    async with Session(base) as session:
+        return await _p95(session, key, [("/inbox/all/", {})] * VISITS)
+
+
+async def _measure(base: str, filled: Filled, keys: Sequence[str]) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(60)
     connector = aiohttp.TCPConnector(limit=0)
     async with Session(base, timeout=timeout, connector=connector) as session:
-        desk = {}
+        desk = await _visit_pages(session, filled, keys[0])
         return {
             "desk": desk,
-            "agents": await _work_together(session, filled, keys, seconds),
+            "agents": await _work_together(session, filled, keys),
         }
 
 
@@ -181,7 +194,7 @@ class Page:
 
 
 async def _work_together(
-    session: Session, filled: Filled, keys: Sequence[str], seconds: int
+    session: Session, filled: Filled, keys: Sequence[str]
 ) -> dict[str, float]:
     arrivals = Arrivals()
     opened = asyncio.Semaphore(0)
@@ -193,13 +206,13 @@ async def _work_together(
     await _write(session, filled, arrivals, 0, WARM_SECONDS)
     arrivals.shown.clear()
     arrivals.requests, start = 0, time.perf_counter()
-    await _write(session, filled, arrivals, 1_000_000, seconds)
+    await _write(session, filled, arrivals, 1_000_000, LIVE_SECONDS)
     asked = arrivals.requests / (time.perf_counter() - start)
     late = arrivals.shown[len(arrivals.shown) * 2 // 3 :]
     await asyncio.sleep(3)
     for page in pages:
         page.cancel()
-    expected = RATE * seconds * len(keys)
+    expected = RATE * LIVE_SECONDS * len(keys)
     return {
         "p50": percentile(arrivals.shown, 0.5),
         "p95": percentile(arrivals.shown, 0.95),

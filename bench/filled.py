@@ -95,8 +95,12 @@ class Filled:
     long_thread: int
 
 
-def fill(connection: psycopg.Connection[Any]) -> Filled:
-    """Replaces what is there."""
+def fill(
+    connection: psycopg.Connection[Any],
+    conversations: int = CONVERSATIONS,
+    long_thread: int = LONG_THREAD,
+) -> Filled:
+    """Replaces what is there. long_thread: how many messages the first conversation has."""
     connection.execute(
         "truncate channels_meta_rawevent, inbox_channel, inbox_contact, inbox_tag, inbox_agent cascade"
     )
@@ -109,27 +113,27 @@ def fill(connection: psycopg.Connection[Any]) -> Filled:
         "insert into inbox_tag (name, colour) values ('VIP', 1) returning id",
     )
     agents = _agents()
-    connection.execute(_CONTACTS, [CONVERSATIONS])
+    connection.execute(_CONTACTS, [conversations])
     connection.execute(_IDENTITIES, [channel])
     values = {"share": OPEN_SHARE, "agents": agents, "tag": tag}
     connection.execute(_CONVERSATIONS, values)
     first = _one(connection, "select min(id) from inbox_conversation")
     values = {"words": WORDS, "each": MESSAGES_EACH}
-    for start in range(first, first + CONVERSATIONS, 10_000):
+    for start in range(first, first + conversations, 10_000):
         span = {"first": start, "last": start + 9_999}
         connection.execute(_MESSAGES, values | span)
     found = connection.execute(
         "select c.id, i.external_id from inbox_conversation c"
         " join inbox_channelidentity i on i.id = c.identity_id where c.status = 'open' order by c.id"
     ).fetchall()
-    long_thread = found[0][0]
+    longest = found[0][0]
     connection.execute(
-        "delete from inbox_message where conversation_id = %s", [long_thread]
+        "delete from inbox_message where conversation_id = %s", [longest]
     )
-    span = {"first": long_thread, "last": long_thread, "each": LONG_THREAD}
+    span = {"first": longest, "last": longest, "each": long_thread}
     connection.execute(_MESSAGES, values | span)
     connection.execute("vacuum analyze")
-    return Filled([row[0] for row in found], [row[1] for row in found], long_thread)
+    return Filled([row[0] for row in found], [row[1] for row in found], longest)
 
 
 def _one(connection: psycopg.Connection[Any], query: str, *params: Any) -> int:

@@ -135,6 +135,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "inbox.pages.compression.CompressionMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "inbox.pages.security.ContentSecurityPolicyMiddleware",
     "inbox.pages.outages.DatabaseAwayMiddleware",

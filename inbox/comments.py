@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from inbox.conversations import lock
 from inbox.errors import ContentInvalid
 from inbox.models import ChannelAction, Message, MessageType
 from inbox.outbound import (
+    AT_ONCE,
     Part,
     Writer,
     check_comment_reply,
@@ -26,9 +28,14 @@ from inbox.outbound import (
 
 @transaction.atomic
 def reply_publicly(
-    *, comment: Message, by: Writer, content: str, client_key: str = ""
+    *,
+    comment: Message,
+    by: Writer,
+    content: str,
+    client_key: str = "",
+    delay: timedelta = AT_ONCE,
 ) -> Message:
-    """Queue an answer under the comment, for everybody to see.
+    """Queue an answer under the comment, for everybody to see. delay: how long it may be undone.
 
     Raises ContentInvalid, ChannelUnavailable, KeyReused, and NotPossible with the reason.
     """
@@ -39,7 +46,12 @@ def reply_publicly(
     reply = Content(text=content)
     check_comment_reply(conversation.channel, reply, comment, CommentAct.REPLY)
     (message,) = store_parts(
-        conversation, by, parts, client_key=client_key, reply_to=comment
+        conversation,
+        by,
+        parts,
+        client_key=client_key,
+        reply_to=comment,
+        delay=delay,
     )
     return message
 
@@ -54,6 +66,7 @@ def reply_privately(
     quick_replies: Sequence[QuickReply] = (),
     cards: Sequence[Card] = (),
     client_key: str = "",
+    delay: timedelta = AT_ONCE,
 ) -> Message:
     """Queue the one answer that goes from a comment into the person's inbox.
 
@@ -83,6 +96,7 @@ def reply_privately(
         client_key=client_key,
         reply_to=comment,
         is_private_reply=True,
+        delay=delay,
     )
     return message
 

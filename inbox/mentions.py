@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 from django.utils.timezone import now
 
-from inbox.models import Agent, Conversation, Mention, Message
+from inbox.models import Agent, Conversation, Direction, Mention, Message
 
 # A name as Django's usernames are written, after an at sign that begins a word.
 _NAMED = re.compile(r"(?<![\w@.])@([\w.+@-]{1,150})")
@@ -29,6 +30,31 @@ def note_mentions(note: Message) -> list[Agent]:
         for agent in called
     )
     return called
+
+
+def called_in(messages: Sequence[Message]) -> dict[int, list[str]]:
+    """Whom these notes called, by username: no statement where no note names anybody."""
+    naming = [
+        message.pk
+        for message in messages
+        if message.direction == Direction.NOTE and _NAMED.search(message.content)
+    ]
+    called: dict[int, list[str]] = {}
+    if naming:
+        rows = Mention.objects.filter(note__in=naming).order_by("pk")
+        for note_id, name in rows.values_list("note_id", "agent__username"):
+            called.setdefault(note_id, []).append(name)
+    return called
+
+
+def names_in(content: str) -> Iterator[tuple[str, str]]:
+    """A note in pieces: the words before a name, and the username that is named, "" at the end."""
+    done = 0
+    for found in _NAMED.finditer(content):
+        name = found[1].rstrip(".")
+        yield content[done : found.start()], name
+        done = found.start() + 1 + len(name)
+    yield content[done:], ""
 
 
 def see_mentions(agent: Agent, conversation: Conversation) -> bool:

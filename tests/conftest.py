@@ -38,6 +38,8 @@ from inbox.models import (
     Conversation,
     Message,
 )
+from inbox.pages.listing import known_rows
+from inbox.templatetags.dexra import drawn_bubbles
 from tests.fakes import FakeAdapter
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -68,6 +70,8 @@ def _empty_redis() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
+    known_rows.clear()
+    drawn_bubbles.clear()
     from django.core.cache import cache
 
     cache.clear()
@@ -304,10 +308,12 @@ PORT = settings.PORT
 
 
 _serving: list[uvicorn.Server] = []
+# Open while a test runs: what a page still says as it goes must not meet the database's end.
+_door = threading.Event()
 
 
 def wait_until_answered() -> None:
-    """Until no request is under way: what a page saves as it goes would meet the database's end."""
+    """Until no request is under way."""
     wait_until(lambda: not any(one.server_state.tasks for one in _serving))
 
 
@@ -316,8 +322,15 @@ def serving(port: int) -> Iterator[str]:
     """The whole ASGI application on a real socket, in a thread of its own."""
     from dexra.asgi import application
 
+    async def behind_door(scope: Any, receive: Any, send: Any) -> None:
+        if _door.is_set():
+            await application(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
     config = uvicorn.Config(
-        application,
+        behind_door,
         host="127.0.0.1",
         port=port,
         log_level="error",
@@ -330,7 +343,9 @@ def serving(port: int) -> Iterator[str]:
     thread.start()
     wait_until(lambda: server.started)
     _serving.append(server)
+    _door.set()
     yield f"http://127.0.0.1:{port}"
+    _door.clear()
     _serving.remove(server)
     server.should_exit = server.force_exit = True
     thread.join(timeout=10)
@@ -363,9 +378,12 @@ def _server(django_db_setup: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def asgi_server(transactional_db: None, _server: str) -> str:
+def asgi_server(transactional_db: None, _server: str) -> Iterator[str]:
     """The base URL of the running product on this worker's test database."""
-    return _server
+    _door.set()
+    yield _server
+    _door.clear()
+    wait_until_answered()
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,10 @@ from django.db.models import QuerySet
 from channels_meta.models import RawEvent
 from channels_meta.sandbox.accounts import forget_world
 from dexra.demo.seeding import ADMIN, COLLEAGUE, EMAIL_DOMAIN, GROUP
-from dexra.demo.stories import TAGS
+from dexra.demo.stories import CANNED, TAGS
 from inbox.models import (
     Agent,
+    CannedReply,
     Channel,
     ChannelIdentity,
     Contact,
@@ -96,6 +97,7 @@ def clear(demo: Demo) -> None:
     Channel.objects.filter(pk__in=channel_ids).delete()
     forget_world()
     _forget_unused_tags()
+    _forget_canned_replies()
     if demo.colleague:
         demo.colleague.delete()
     Group.objects.filter(name=GROUP, user=None).delete()
@@ -121,6 +123,14 @@ def _forget_unused_tags() -> None:
     for tag in Tag.objects.filter(name__in=TAGS):
         if not Conversation.objects.filter(tags__contains=[tag.pk]).exists():
             tag.delete()
+
+
+def _forget_canned_replies() -> None:
+    """Those that nobody has made their own by changing them."""
+    for shortcut, title, content, actions in CANNED:
+        CannedReply.objects.filter(
+            shortcut=shortcut, title=title, content=content, actions=actions
+        ).delete()
 
 
 def _demo_agents() -> QuerySet[Agent]:

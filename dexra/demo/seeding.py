@@ -45,7 +45,7 @@ from dexra.demo.acts import (
     Story,
     Unsent,
 )
-from dexra.demo.stories import STORIES, TAGS
+from dexra.demo.stories import CANNED, STORIES, TAGS
 from dexra.embedded import data_folder
 from inbox.channels import ErrorClass, SendError
 from inbox.conversations import add_note, refresh
@@ -53,6 +53,7 @@ from inbox.delivery import MAY_HAVE_BEEN_SENT, fail, settle_sent
 from inbox.models import (
     Agent,
     Attachment,
+    CannedReply,
     Channel,
     ChannelIdentity,
     Contact,
@@ -113,6 +114,7 @@ def seed() -> Login:
             agents = create_agents(login)
             channels = {channel.kind: channel for channel in create_accounts()}
             create_echo_endpoint()
+            create_canned_replies()
             # Meta counts in milliseconds: a receipt must not seem older than its message.
             at = now().replace(microsecond=0)
             play(STORIES, agents=agents, channels=channels, at=at)
@@ -196,6 +198,14 @@ class Scene:
     def unseen(self) -> list[SandboxMessage]:
         """What we wrote and the customer has not read, oldest first."""
         return list(self.person.messages.filter(direction="out", seen_at=None))
+
+
+def create_canned_replies() -> None:
+    for shortcut, title, content, actions in CANNED:
+        values = {"title": title, "content": content, "actions": actions}
+        CannedReply.objects.get_or_create(
+            shortcut=shortcut, owner=None, team=None, defaults=values
+        )
 
 
 def play(

@@ -19,6 +19,34 @@ from dexra.demo.acts import (
 # Name -> which of the six dots.
 TAGS = {"delivery": 1, "wholesale": 2, "refund": 3, "sizing": 4, "VIP": 5}
 
+# Shortcut, title, text, and what is done with the send.
+CANNED: tuple[tuple[str, str, str, dict[str, object]], ...] = (
+    (
+        "hours",
+        "Opening hours",
+        "We are open from Monday to Saturday, 9:30 to 19:00.",
+        {},
+    ),
+    (
+        "sizes",
+        "Size guide",
+        "Hi {first_name}, our sandals fit true to size. Between two? Take the larger one.",
+        {},
+    ),
+    (
+        "delivery",
+        "Delivery times",
+        "Casablanca in 24 hours, everywhere else in Morocco in two or three days.",
+        {},
+    ),
+    (
+        "thanks",
+        "Thanks, and done",
+        "Thank you {first_name}, enjoy it! {agent}",
+        {"close": True},
+    ),
+)
+
 STORIES = (
     Story(
         "instagram",

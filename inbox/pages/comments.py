@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST
@@ -17,6 +18,7 @@ from inbox.pages.conversations import find_conversation
 from inbox.pages.http import AgentRequest, agent_page
 from inbox.pages.posted import sending_of, staged_files
 from inbox.pages.writing import find_message, may_write, settle, write
+from inbox.preferences import preferences_of
 
 
 @agent_page
@@ -46,13 +48,19 @@ def _answer(
 ) -> Callable[[], object]:
     by = Writer(Source.AGENT, request.user)
     content, key = form.cleaned_data["content"], form.cleaned_data["key"]
+    delay = timedelta(seconds=preferences_of(request.user).undo_seconds)
     if mode == PUBLIC:
         return lambda: reply_publicly(
-            comment=comment, by=by, content=content, client_key=key
+            comment=comment, by=by, content=content, client_key=key, delay=delay
         )
     media = staged_files(request, comment.conversation, form)
     return lambda: reply_privately(
-        comment=comment, by=by, content=content, media=media, client_key=key
+        comment=comment,
+        by=by,
+        content=content,
+        media=media,
+        client_key=key,
+        delay=delay,
     )
 
 

@@ -77,8 +77,8 @@ def build_panel(
         past=[Past(one, badge_of(one), snippet_of(one)) for one in past],
         notes=_notes(conversation),
         facts=_facts(conversation.identity),
-        contact_admin_url=_admin_url(agent, contact),
-        conversation_admin_url=_admin_url(agent, conversation),
+        contact_admin_url=admin_page_of(agent, contact),
+        conversation_admin_url=admin_page_of(agent, conversation),
     )
 
 
@@ -110,7 +110,7 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _admin_url(agent: Agent, thing: Contact | Conversation) -> str:
+def admin_page_of(agent: Agent, thing: Contact | Conversation) -> str:
     """Its page in the admin, for those who may look there; "" for others."""
     name = thing._meta.model_name
     if not agent.has_perm(f"inbox.view_{name}"):

@@ -22,7 +22,6 @@ from inbox.bell import ring
 from inbox.errors import InboxError
 from inbox.mentions import see_mentions
 from inbox.models import Channel, Conversation
-from inbox.pages import thread
 from inbox.pages.acts import REACTIONS
 from inbox.pages.banners import channel_banner
 from inbox.pages.clock import span_formats
@@ -47,6 +46,7 @@ from inbox.pages.listing import (
 )
 from inbox.pages.queues import count_queues, forget_counts, version_of
 from inbox.pages.rows import draw_row
+from inbox.pages.stretches import opened_at
 from inbox.preferences import preferences_of
 from inbox.triage import mark_read
 
@@ -159,16 +159,11 @@ def conversation_context(
     conversation: Conversation,
     composer: Composer | None = None,
 ) -> dict[str, Any]:
-    cursor = request.GET.get("before", "")
-    shown = (
-        thread.before(conversation, cursor) if cursor else thread.newest(conversation)
-    )
     choice = read_choice(request.GET)
     return {
         "listing": listing,
         "conversation": conversation,
-        "thread": shown,
-        "is_old": bool(cursor),
+        "thread": opened_at(request, conversation),
         "composer": composer or build_composer(conversation, request.user, choice),
         "panel": build_panel(conversation, request.user, tags=listing.tags),
         "row": row_of(listing, conversation, request.user)
@@ -269,6 +264,20 @@ def _draw_counts(request: AgentRequest, listing: Listing, version: str) -> str:
 def refresh_banner(request: AgentRequest) -> HttpResponse:
     banner = channel_banner(Channel.objects.all(), request.user)
     return render_fragments(request, ["inbox/_banner_slot.html"], {"banner": banner})
+
+
+@agent_page
+@require_GET
+def show_head(request: AgentRequest, pk: int) -> HttpResponse:
+    """The head of the thread and the panel: a colleague has changed what they say."""
+    conversation = find_conversation(request, pk)
+    listing = listing_of(request)
+    panel = build_panel(conversation, request.user, tags=listing.tags)
+    return render_fragments(
+        request,
+        ["inbox/_thread_head.html", "inbox/_panel_oob.html"],
+        {"conversation": conversation, "listing": listing, "panel": panel},
+    )
 
 
 @agent_page

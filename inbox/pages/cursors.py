@@ -11,13 +11,16 @@ from datetime import datetime
 from django.core.exceptions import BadRequest
 from django.db.models import Model, Q
 
+# Where a row stands: its moment, and its key among those of one moment.
+Place = tuple[datetime, int]
+
 
 def encode_cursor(moment: datetime, pk: int) -> str:
     plain = f"{moment.isoformat()} {pk}".encode()
     return base64.urlsafe_b64encode(plain).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> tuple[datetime, int]:
+def decode_cursor(cursor: str) -> Place:
     """Raises BadRequest for what we did not write."""
     try:
         plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
@@ -33,6 +36,11 @@ def decode_cursor(cursor: str) -> tuple[datetime, int]:
 def keyset_before(name: str, moment: datetime, pk: int) -> Q:
     """Older than a row, newest first. The first half is what an index can start from."""
     return Q((f"{name}__lte", moment)) & (Q((f"{name}__lt", moment)) | Q(pk__lt=pk))
+
+
+def keyset_after(name: str, moment: datetime, pk: int) -> Q:
+    """Newer than a row, the other way round."""
+    return Q((f"{name}__gte", moment)) & (Q((f"{name}__gt", moment)) | Q(pk__gt=pk))
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,11 +363,11 @@ class _Known:
 # What a row says beside its revision (spans, names of tags) may be this old (seconds).
 KNOWN_FOR = 5.0
 MOST_KNOWN = 4000
-_known: dict[tuple[object, ...], _Known] = {}
+known_rows: dict[tuple[object, ...], _Known] = {}
 
 
 def _known_row(listing: Listing, agent: Agent, pk: int, revision: int) -> _Known | None:
-    found = _known.get((pk, *_sight(listing, agent)))
+    found = known_rows.get((pk, *_sight(listing, agent)))
     if found is None or found.revision < revision or found.until < time.monotonic():
         return None
     return found
@@ -383,8 +383,8 @@ def _sight(listing: Listing, agent: Agent) -> tuple[object, ...]:
 def _look_up(
     listing: Listing, agent: Agent, ids: Sequence[int]
 ) -> dict[int, _Known | None]:
-    if len(_known) > MOST_KNOWN:
-        _known.clear()
+    if len(known_rows) > MOST_KNOWN:
+        known_rows.clear()
     until = time.monotonic() + KNOWN_FOR
     found = {one.pk: one for one in _by_ids(listing, agent, ids)}
     looked: dict[int, _Known | None] = {}
@@ -393,7 +393,9 @@ def _look_up(
         row = _row(listing, conversation, NO_MARKS) if conversation else None
         # What the list does not hold has no revision: it is looked up again each time.
         revision = conversation.revision if conversation else -1
-        looked[pk] = _known[pk, *_sight(listing, agent)] = _Known(row, revision, until)
+        looked[pk] = known_rows[pk, *_sight(listing, agent)] = _Known(
+            row, revision, until
+        )
     return looked
 
 
@@ -406,7 +408,7 @@ def hits_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]
 
 def row_of(listing: Listing, conversation: Conversation, agent: Agent) -> Row | None:
     """This conversation's row as it is now; None if the list does not hold it (any more)."""
-    rows = rows_by_ids(listing, agent, [conversation.pk])
+    rows = rows_heard_of(listing, agent, {conversation.pk: conversation.revision})
     return rows[0] if rows else None
 
 

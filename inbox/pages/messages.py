@@ -17,7 +17,8 @@ from inbox.conversations import add_note
 from inbox.desk import write_reply
 from inbox.drafts import Written, drop_sent, put_back
 from inbox.errors import ContentInvalid, InboxError
-from inbox.models import Conversation, Message, Source
+from inbox.models import Conversation, Direction, Message, Source
+from inbox.notes import remove_note, take_note_back
 from inbox.outbound import (
     TakenBack,
     discard_message,
@@ -25,7 +26,6 @@ from inbox.outbound import (
     retry_message,
     take_back,
 )
-from inbox.pages import thread
 from inbox.pages.acts import REACTIONS
 from inbox.pages.composer import (
     NOTE,
@@ -39,6 +39,7 @@ from inbox.pages.composer import (
 from inbox.pages.conversations import find_conversation, listing_of, page_of
 from inbox.pages.http import AgentRequest, agent_page, is_fragment, render_fragments
 from inbox.pages.posted import choices_of, sending_of, staged_files
+from inbox.pages.stretches import stretch_around, stretch_beside, stretch_shown
 from inbox.pages.templates import read_use
 from inbox.pages.writing import (
     answer_thread,
@@ -46,7 +47,6 @@ from inbox.pages.writing import (
     may_write,
     refused,
     settle,
-    shown_to,
     write,
 )
 from inbox.preferences import preferences_of
@@ -62,18 +62,20 @@ def messages(request: AgentRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def refresh(request: AgentRequest, pk: int) -> HttpResponse:
-    """What is before a cursor; or, to draw again, everything from the first message still shown.
+    """What lies before or after what the page shows, or around a message; or, to draw again,
+    what there is from the first message still shown.
 
     since: the revision the page has; 204 if the conversation is still at it.
     """
     conversation = find_conversation(request, pk)
-    if cursor := request.GET.get("before", ""):
-        older = thread.before(conversation, cursor)
-        return answer_thread(request, "inbox/_older.html", older)
-    if request.GET.get("since") == str(conversation.revision):
-        return HttpResponse(status=204)
-    shown = shown_to(request, conversation)
-    return answer_thread(request, "inbox/_messages.html", shown)
+    shown = stretch_beside(request, conversation) or stretch_around(
+        request, conversation
+    )
+    if shown is None:
+        if request.GET.get("since") == str(conversation.revision):
+            return HttpResponse(status=204)
+        shown = stretch_shown(request, conversation)
+    return answer_thread(request, "inbox/_stretch.html", shown)
 
 
 @may_write
@@ -184,11 +186,13 @@ def retry(request: AgentRequest, pk: int) -> HttpResponse:
 @require_POST
 @may_write
 def discard(request: AgentRequest, pk: int) -> HttpResponse:
+    """A reply that was not sent, or a note of one's own."""
     message = find_message(request, pk)
+    remove = remove_note if message.direction == Direction.NOTE else discard_message
     return settle(
         request,
         message.conversation,
-        lambda: discard_message(message=message, by=request.user),
+        lambda: remove(message=message, by=request.user),
     )
 
 
@@ -196,36 +200,42 @@ def discard(request: AgentRequest, pk: int) -> HttpResponse:
 @require_POST
 @may_write
 def bring_back(request: AgentRequest, pk: int) -> HttpResponse:
-    """Undo a reply that still waits, or edit one that failed: it stands in the composer again."""
+    """Undo a reply that still waits or a note just written, or edit a reply that failed: it
+    stands in the composer again."""
     message = find_message(request, pk)
     conversation = find_conversation(request, message.conversation.pk)
     try:
         with transaction.atomic():
-            taken = take_back(message=message, by=request.user)
-            mode = _mode_of(taken)
-            written = Written(mode, taken.text, about=taken.about)
+            written = _taken_back(request, message)
             put_back(agent=request.user, conversation=conversation, written=written)
     except InboxError as refusal:
         return refused(request, conversation, refusal)
-    about = taken.about.pk if taken.about else None
+    mode, about = written.mode, written.about.pk if written.about else None
     choice = Choice(mode, about=about) if mode != REPLY else Choice(quote=about)
     if not is_fragment(request):
         url = page_of(listing_of(request), conversation)
         joint = "&" if "?" in url else "?"
-        return redirect(
-            url if mode == REPLY else f"{url}{joint}mode={mode}&about={about}"
-        )
+        subject = f"&about={about}" if about else ""
+        return redirect(url if mode == REPLY else f"{url}{joint}mode={mode}{subject}")
     conversation = find_conversation(request, conversation.pk)
     context = {
-        "thread": shown_to(request, conversation),
+        "thread": stretch_shown(request, conversation),
         "conversation": conversation,
         "composer": build_composer(conversation, request.user, choice),
         "listing": listing_of(request),
         "is_page": False,
     }
     return render_fragments(
-        request, ["inbox/_messages.html", "inbox/_composer.html"], context
+        request, ["inbox/_stretch.html", "inbox/_composer.html"], context
     )
+
+
+def _taken_back(request: AgentRequest, message: Message) -> Written:
+    """What it was, for a composer of its kind. Raises StateForbids where it is too late."""
+    if message.direction == Direction.NOTE:
+        return Written(NOTE, take_note_back(message=message, by=request.user))
+    taken = take_back(message=message, by=request.user)
+    return Written(_mode_of(taken), taken.text, about=taken.about)
 
 
 def _mode_of(taken: TakenBack) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.timezone import localtime, now
@@ -16,6 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from inbox.errors import retell
+from inbox.mentions import called_in
 from inbox.models import (
     Channel,
     Conversation,
@@ -25,10 +28,11 @@ from inbox.models import (
     Source,
     Status,
 )
+from inbox.notes import can_rewrite
 from inbox.outbound import can_take_back, is_undoable
 from inbox.pages.acts import Acts, read_acts
 from inbox.pages.clock import clock_time, day_label, full_moment
-from inbox.pages.cursors import decode_cursor, encode_cursor, keyset_before
+from inbox.pages.cursors import Place, encode_cursor, keyset_after, keyset_before
 from inbox.pages.lines import Line, app_words, arrival_words, line_of
 from inbox.pages.media import (
     Element,
@@ -44,10 +48,14 @@ from inbox.pages.media import (
 from inbox.pages.posts import Post, post_of
 
 PAGE_SIZE = 40
-# Messages that one refresh looks at again, however far the reader has scrolled back.
-MAX_REFRESHED = 120
+# On either side of a message that is opened by its address.
+HALF_PAGE = PAGE_SIZE // 2
+# Messages that one refresh draws again. A page keeps fewer (stretch.js): what it shows is always
+# drawn again whole, and in one answer.
+MAX_REFRESHED = 200
 GROUP_SPAN = timedelta(minutes=5)
 
+PLAIN = "inbox/messages/_text.html"
 _FRAGMENTS = {
     MessageType.STORY_MENTION: "_story.html",
     MessageType.STORY_REPLY: "_story.html",
@@ -85,6 +93,7 @@ class Bubble:
     heading: what kind of message it is, where that is not plain. arrival: the ad or link that
     the person came by with it. earlier: what it said before it was edited, oldest first.
     cards, choices: what we composed beside words; the latter are answers for one tap.
+    called: the agents that a note names, by username.
     """
 
     message: Message
@@ -112,12 +121,26 @@ class Bubble:
     earlier: tuple[str, ...] = ()
     cards: tuple[Element, ...] = ()
     choices: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
     @property
     def speaker(self) -> str:
         """Who wrote it for us, in words: what icons and sides say to those who see them."""
         return self.message.author_name or (
             str(self.kind.label) if self.kind else "Dexra"
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it says the same to everybody and offers nobody anything of their own: what was
+        drawn of it for one reader may be shown to another (`bubble` in templatetags/dexra.py)."""
+        return (
+            self.template == PLAIN
+            and self.message.status != Status.FAILED
+            # What is quoted may be unsent without this message being touched.
+            and self.message.reply_to_id is None
+            and not self.undo_until
+            and (self.acts is None or self.acts.card is None)
         )
 
     @property
@@ -129,13 +152,28 @@ class Bubble:
         return self.ends or is_on_its_way or was_changed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Thread:
-    """A stretch of messages, oldest first. older: the cursor of what lies before, "" if nothing."""
+    """A stretch of messages, oldest first, without gaps.
+
+    older, newer: the cursor of what lies before and behind it, "" if nothing. target: the message
+    that it was opened for. is_missing: that message is not in this conversation. first: the
+    message from which it was to be drawn again; gone: the same, where it is not there any more.
+    """
 
     conversation: Conversation
     bubbles: list[Bubble] = field(default_factory=list)
     older: str = ""
+    newer: str = ""
+    target: int | None = None
+    is_missing: bool = False
+    first: int | None = None
+    gone: int | None = None
+
+    @cached_property
+    def address(self) -> str:
+        """Of the conversation, for links to its messages: in a view where everybody finds it."""
+        return reverse("inbox:conversation", args=["all", self.conversation.pk])
 
     @property
     def native_url(self) -> str:
@@ -146,30 +184,58 @@ class Thread:
 
 def newest(conversation: Conversation) -> Thread:
     """The end of the thread."""
-    return _stretch(conversation, _messages(conversation), PAGE_SIZE)
+    page, older = _cut(_messages(conversation), PAGE_SIZE)
+    return _stretch(conversation, page[::-1], older=older)
 
 
-def before(conversation: Conversation, cursor: str) -> Thread:
-    """What lies before a cursor. Raises BadRequest for what is none."""
-    moment, pk = decode_cursor(cursor)
-    messages = _messages(conversation).filter(keyset_before("sent_at", moment, pk))
-    return _stretch(conversation, messages, PAGE_SIZE)
+def before(conversation: Conversation, place: Place) -> Thread:
+    messages = _messages(conversation).filter(keyset_before("sent_at", *place))
+    page, older = _cut(messages, PAGE_SIZE)
+    newer = _cursor(page[0]) if page else encode_cursor(*place)
+    return _stretch(conversation, page[::-1], older=older, newer=newer)
+
+
+def after(conversation: Conversation, place: Place) -> Thread:
+    messages = _messages(conversation).filter(keyset_after("sent_at", *place))
+    page, newer = _cut(messages.reverse(), PAGE_SIZE)
+    older = _cursor(page[0]) if page else encode_cursor(*place)
+    return _stretch(conversation, page, older=older, newer=newer)
+
+
+def around(conversation: Conversation, message_id: int) -> Thread | None:
+    """A message with what was said before and after it; None if it is not of this conversation."""
+    place = place_of(conversation, message_id)
+    if place is None:
+        return None
+    moment, pk = place
+    until = _messages(conversation).filter(keyset_before("sent_at", moment, pk + 1))
+    behind = _messages(conversation).filter(keyset_after("sent_at", moment, pk))
+    above, older = _cut(until, HALF_PAGE + 1)
+    below, newer = _cut(behind.reverse(), HALF_PAGE)
+    page = above[::-1] + below
+    shown = _stretch(conversation, page, older=older, newer=newer)
+    return replace(shown, target=pk)
 
 
 def since(conversation: Conversation, first_shown: int) -> Thread:
-    """Everything from a message that a page still shows to the end, to be drawn again."""
-    messages = _messages(conversation)
-    shown = (
-        conversation.messages.filter(pk=first_shown)
+    """From a message that a page still shows towards the end, to be drawn again: all of it, or
+    as much as one answer holds. If that message is gone, the end of the thread."""
+    place = place_of(conversation, first_shown)
+    if place is None:
+        return replace(newest(conversation), gone=first_shown)
+    moment, pk = place
+    messages = _messages(conversation).filter(keyset_after("sent_at", moment, pk - 1))
+    page, newer = _cut(messages.reverse(), MAX_REFRESHED)
+    return replace(_stretch(conversation, page, newer=newer), first=pk)
+
+
+def place_of(conversation: Conversation, message_id: int) -> Place | None:
+    """Where a message stands in its thread; None if it is in another one, or nowhere."""
+    return (
+        conversation.messages.filter(pk=message_id, is_stub=False)
         .values_list("sent_at", "pk")
         .first()
     )
-    limit = PAGE_SIZE
-    if shown:
-        moment, pk = shown
-        messages = messages.exclude(keyset_before("sent_at", moment, pk))
-        limit = MAX_REFRESHED
-    return _stretch(conversation, messages, limit, is_continued=True)
 
 
 def _messages(conversation: Conversation) -> QuerySet[Message]:
@@ -180,35 +246,46 @@ def _messages(conversation: Conversation) -> QuerySet[Message]:
     )
 
 
+def _cut(messages: QuerySet[Message], size: int) -> tuple[list[Message], str]:
+    """The first so many, and the cursor of the last of them if there are more."""
+    page = list(messages[: size + 1])
+    if len(page) <= size:
+        return page, ""
+    return page[:size], _cursor(page[size - 1])
+
+
+def _cursor(message: Message) -> str:
+    return encode_cursor(message.sent_at, message.pk)
+
+
 def _stretch(
     conversation: Conversation,
-    messages: QuerySet[Message],
-    size: int,
+    page: Sequence[Message],
     *,
-    is_continued: bool = False,
+    older: str = "",
+    newer: str = "",
 ) -> Thread:
-    page = list(messages[: size + 1])
-    earlier = page.pop() if len(page) > size else None
-    older = encode_cursor(page[-1].sent_at, page[-1].pk) if earlier else ""
-    page.reverse()
-    before_it = earlier if is_continued else None
-    return Thread(
-        conversation, build_bubbles(conversation, page, after=before_it), older
-    )
+    return Thread(conversation, build_bubbles(conversation, page), older, newer)
 
 
 def build_bubbles(
     conversation: Conversation,
     messages: Sequence[Message],
-    *,
-    after: Message | None = None,
 ) -> list[Bubble]:
-    """after: the message before the first one, if the page shows it above."""
     at = now()
     acts = read_acts(conversation, messages, at=at)
-    neighbours: list[Message | None] = [after, *messages, None]
+    called = called_in(messages)
+    neighbours: list[Message | None] = [None, *messages, None]
     return [
-        _bubble(conversation, previous, message, following, at, acts.get(message.pk))
+        _bubble(
+            conversation,
+            previous,
+            message,
+            following,
+            at,
+            acts.get(message.pk),
+            tuple(called.get(message.pk, ())),
+        )
         for previous, message, following in _triples(neighbours)
     ]
 
@@ -228,6 +305,7 @@ def _bubble(
     following: Message | None,
     at: datetime,
     acts: Acts | None,
+    called: tuple[str, ...],
 ) -> Bubble:
     day = _new_day(previous, message)
     starts = previous is None or not _is_one_group(previous, message)
@@ -272,7 +350,8 @@ def _bubble(
         reactions=reactions,
         line=line,
         can_discard=message.external_id is None and message.error_class != "uncertain",
-        can_edit=message.status == Status.FAILED and can_take_back(message),
+        can_edit=(message.status == Status.FAILED and can_take_back(message))
+        or can_rewrite(message, at),
         undo_until=_undo_until(message, at),
         acts=acts,
         post=post,
@@ -281,6 +360,7 @@ def _bubble(
         earlier=earlier,
         cards=cards_of(message) if message.is_outbound else (),
         choices=choices_of(message) if message.is_outbound else (),
+        called=called,
     )
 
 

@@ -22,6 +22,7 @@ from inbox.blocking import block_person, unblock_person
 from inbox.models import Agent, Conversation, Priority, Tag, Team
 from inbox.moments import Preset, parse_moment, presets_for
 from inbox.pages.clock import moment_label
+from inbox.pages.contacts import admin_page_of
 from inbox.pages.conversations import (
     Undo,
     act_on,
@@ -461,4 +462,10 @@ def more(request: AgentRequest, pk: int) -> HttpResponse:
     conversation = find_conversation(request, pk)
     channel, identity = conversation.channel, conversation.identity
     native_url = channel.adapter.native_url(channel, identity.external_id)
-    return _show(request, conversation, "inbox/_more.html", native_url=native_url)
+    return _show(
+        request,
+        conversation,
+        "inbox/_more.html",
+        native_url=native_url,
+        admin_url=admin_page_of(request.user, conversation),
+    )

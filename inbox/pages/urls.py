@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern] = [
     path("c/<int:pk>/contact/", contacts.edit, name="contact"),
     path("c/<int:pk>/panel/", contacts.panel, name="panel"),
     path("c/<int:pk>/more/", triage.more, name="more"),
+    path("c/<int:pk>/head/", conversations.show_head, name="head"),
     path("c/<int:pk>/read/", conversations.read, name="read"),
     path("c/<int:pk>/presence/", presence.show_presence, name="presence"),
     path("c/<int:pk>/typing/", actions.typing, name="typing"),

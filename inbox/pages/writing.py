@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from django.contrib import messages as notices
 from django.contrib.auth.decorators import permission_required
-from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
@@ -23,6 +22,7 @@ from inbox.pages.conversations import (
 )
 from inbox.pages.http import AgentRequest, is_fragment, render_fragments
 from inbox.pages.queues import forget_counts
+from inbox.pages.stretches import stretch_shown
 
 may_write = permission_required("inbox.add_message", raise_exception=True)
 
@@ -123,19 +123,9 @@ def written(
     conversation = find_conversation(request, conversation.pk)
     return answer_thread(
         request,
-        "inbox/_messages.html",
-        shown_to(request, conversation),
+        "inbox/_stretch.html",
+        stretch_shown(request, conversation),
         *(["inbox/_thread_head.html"] if has_acted else []),
-    )
-
-
-def shown_to(request: AgentRequest, conversation: Conversation) -> thread.Thread:
-    """From the first message that the page still shows (`from`), or the end of the thread."""
-    first = request.GET.get("from", "")
-    if first and not first.isdecimal():
-        raise BadRequest("bad from")
-    return (
-        thread.since(conversation, int(first)) if first else thread.newest(conversation)
     )
 
 

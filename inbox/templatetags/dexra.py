@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -17,12 +18,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from inbox import errors
-from inbox.models import ChannelIdentity
+from inbox.mentions import names_in
+from inbox.models import ChannelIdentity, Conversation
 from inbox.pages import security
 from inbox.pages.downloads import avatar_url
 from inbox.pages.marking import mark
 from inbox.pages.queues import MOST_COUNTED, Queue, SavedQueue, version_of
 from inbox.pages.rows import Row, draw_row
+from inbox.pages.thread import Bubble
 
 register = template.Library()
 
@@ -91,6 +94,29 @@ def linkify(text: str) -> SafeString:
     return mark_safe("".join(made))  # noqa: S308 - every part is escaped
 
 
+@register.simple_tag
+def note_words(text: str, called: Sequence[str], reader: str) -> SafeString:
+    """A note with those it calls marked, whoever reads it stronger: they are the ones meant.
+
+    called, reader: usernames. Only who was really called is marked, so that a name which nobody
+    bears is seen to have called nobody.
+    """
+    known, own = {name.casefold() for name in called}, reader.casefold()
+    made: list[str] = []
+    for words, name in names_in(text):
+        made.append(linkify(words))
+        if name.casefold() in known:
+            css = " dx-mention-me" if name.casefold() == own else ""
+            made.append(
+                format_html(
+                    '<mark class="dx-mention{}"><bdi>@{}</bdi></mark>', css, name
+                )
+            )
+        elif name:
+            made.append(escape(f"@{name}"))
+    return mark_safe("".join(made))  # noqa: S308 - every part is escaped
+
+
 def _link(address: str) -> SafeString:
     return format_html(
         '<a href="{}" dir="ltr" target="_blank" rel="noopener noreferrer nofollow">{}</a>',
@@ -121,6 +147,22 @@ def capped(number: int | None) -> str:
 @register.filter
 def version(counts: Mapping[str, int]) -> str:
     return version_of(counts)
+
+
+@register.filter
+def head_version(conversation: Conversation) -> str:
+    """Another when the head of its thread, or the panel beside it, would say something else."""
+    facts = (
+        conversation.status,
+        conversation.assignee_id,
+        conversation.team_id,
+        conversation.priority,
+        conversation.tags,
+        conversation.identity.blocked_at,
+        conversation.identity.is_spam,
+        conversation.identity.display_name,
+    )
+    return f"{zlib.crc32(repr(facts).encode()):x}"
 
 
 @register.filter
@@ -181,6 +223,44 @@ def row_tag(context: template.Context, row: Row, *, oob: bool = False) -> SafeSt
         is_oob=oob,
     )
     return mark_safe(markup)  # noqa: S308 - a template drew it
+
+
+# What was drawn of plain messages: a thread is drawn again with everything that happens in it.
+BUBBLES_KEPT = 3000
+drawn_bubbles: dict[tuple[object, ...], SafeString] = {}
+
+
+@register.simple_tag(takes_context=True, name="bubble")
+def bubble_tag(context: template.Context, bubble: Bubble) -> SafeString:
+    """A message of the thread; a plain one that says the same is drawn once, for all readers."""
+    thread, message = context["thread"], bubble.message
+    if not bubble.is_plain or message.pk == thread.target:
+        return _draw_bubble(context, bubble)
+    identity, listing = thread.conversation.identity, context.get("listing")
+    key = (
+        message.pk,
+        bubble.version,
+        bubble.day,
+        bubble.full_time,
+        str(bubble.speaker),
+        identity.display_name,
+        identity.contact_id,
+        listing and (listing.slug, listing.action_parameters),
+        "perms" in context and context["perms"]["inbox"]["add_message"],
+        bool(context.get("is_read_only")),
+        get_language(),
+    )
+    if key not in drawn_bubbles:
+        if len(drawn_bubbles) >= BUBBLES_KEPT:
+            drawn_bubbles.clear()
+        drawn_bubbles[key] = _draw_bubble(context, bubble)
+    return drawn_bubbles[key]
+
+
+def _draw_bubble(context: template.Context, bubble: Bubble) -> SafeString:
+    fragment = context.template.engine.get_template("inbox/_message.html")  # type: ignore[union-attr]  # while it is drawn
+    with context.push(bubble=bubble):
+        return fragment.render(context)
 
 
 @register.simple_tag(takes_context=True)

@@ -15,6 +15,7 @@ import { dropPeeked, startPeeking } from "./peek.js";
 import { noteMissed, noteNotify, speaks, startNotify } from "./notify.js";
 import { notePresence, startPresence } from "./presence.js";
 import { followLog, noteRevision, openConversation, refreshThread, startThread } from "./thread.js";
+import { startViewer } from "./viewer.js";
 
 const TOAST_MS = 6000;
 const root = document.getElementById("inbox");
@@ -55,7 +56,11 @@ function catchUp() {
 }
 
 addEventListener("offline", () => showBanner("offline"));
-addEventListener("online", () => hideBanner("offline"));
+addEventListener("online", () => {
+  hideBanner("offline");
+  // What the stream told while nothing could be fetched is fetched now.
+  catchUp();
+});
 
 // A customer who writes opens the window again.
 document.addEventListener("dexra:inbound", () => refreshComposer());
@@ -139,3 +144,4 @@ startKeys();
 startPresence();
 startPeeking();
 startNotify(speak);
+startViewer();

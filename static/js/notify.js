@@ -95,8 +95,17 @@ async function tell() {
   for (const one of (await response.json()).notifications) show(one);
 }
 
+/** null where the browser shows none from a page (Android's wants a service worker): the title counts. */
+function notificationOf(title, options) {
+  try {
+    return new Notification(title, options);
+  } catch {
+    return null;
+  }
+}
+
 function show({ id, title, body, tag, url, is_silent: silent }) {
-  const notification = new Notification(title, {
+  const notification = notificationOf(title, {
     body,
     silent,
     tag: `dexra-${tag}`,
@@ -104,6 +113,7 @@ function show({ id, title, body, tag, url, is_silent: silent }) {
     dir: document.documentElement.dir,
     lang: document.documentElement.lang,
   });
+  if (!notification) return;
   shown.add(notification);
   notification.onclose = () => shown.delete(notification);
   notification.onclick = () => {

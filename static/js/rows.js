@@ -4,6 +4,7 @@ import { ask, parse } from "./fragments.js";
 import { openConversation } from "./thread.js";
 
 const GATHER_MS = 250;
+const AGAIN_MS = 3000;
 const REST = 2;
 const COUNTS_GAP_MS = 2000;
 const MOST_ASKED = 50;
@@ -84,6 +85,11 @@ export async function refreshRows(ids, { isOwn = false } = {}) {
   }
 }
 
+/** The line was down while the stream told of these: it says so only once. */
+function hearAgain(asked) {
+  for (const [id, revision] of asked.map((one) => one.split(":"))) noteChanged(id, Number(revision) || 0);
+}
+
 async function refreshSome(asked, isOwn) {
   const element = list();
   const url = new URL(element.dataset.rowsUrl, location.href);
@@ -94,6 +100,7 @@ async function refreshSome(asked, isOwn) {
   if (wantsCounts) url.searchParams.set("version", countsVersion());
   wantsCounts = false;
   const response = await ask(url).catch(() => null);
+  if (!response) setTimeout(() => hearAgain(asked), AGAIN_MS);
   if (!response?.ok || element !== list()) return;
   const answer = parse(await response.text());
   const found = new Map([...answer.querySelectorAll(".dx-item")].map((item) => [item.id, item]));

@@ -24,6 +24,7 @@ from inbox.triage import close_conversation
 from tests.browser.conftest import OpenPage
 from tests.conftest import make_agent, make_conversation
 from tests.inbox.pages.conftest import Say, failed
+from tests.inbox.pages.test_conversations import make_many
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -296,3 +297,22 @@ def test_axe_finds_nothing_in_the_menus_of_the_list(
     found = Axe().run(page)
 
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_the_first_view_is_small(
+    open_page: OpenPage, agent: Agent, channel: Channel
+) -> None:
+    make_many(channel, 40)
+    page = open_page(agent, "about:blank")
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    sizes: list[int] = []
+    session.on(
+        "Network.loadingFinished", lambda one: sizes.append(one["encodedDataLength"])
+    )
+    with page.expect_response(lambda response: "icons.svg" in response.url):
+        page.goto("/inbox/all/")
+    page.wait_for_load_state("load")
+
+    assert len(sizes) > 20
+    assert sum(sizes) < 150_000

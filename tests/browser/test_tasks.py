@@ -261,7 +261,7 @@ def find_what_was_said(desk: Desk) -> None:
     expect(hit).to_be_focused()
     desk.press("Enter")
     desk.waits_for("Where is invoice 4411?")
-    expect(desk.field).to_be_focused()
+    expect(desk.page.locator("#msgs [data-target]")).to_be_focused()
 
 
 def go_to_mine(desk: Desk) -> None:

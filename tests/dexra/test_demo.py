@@ -24,6 +24,7 @@ from inbox.channels import WindowKind
 from inbox.models import (
     Agent,
     ApiKey,
+    CannedReply,
     Channel,
     ChannelIdentity,
     Contact,
@@ -257,6 +258,17 @@ def test_clearing_leaves_a_clean_workspace_and_its_admin(
     assert {label: count for label, count in rows().items() if count} == {}
     assert [agent.username for agent in Agent.objects.all()] == ["nadia"]
     assert Client().login(**json.loads((data_dir / "demo.json").read_text()))
+
+
+def test_canned_replies_are_there_to_try_and_go_unless_somebody_changed_them(
+    seeded: str,
+) -> None:
+    assert CannedReply.objects.filter(owner=None).count() == 4
+    CannedReply.objects.filter(shortcut="hours").update(content="Nine to five.")
+
+    call_command("clear_demo", "--yes", stdout=StringIO())
+
+    assert [one.shortcut for one in CannedReply.objects.all()] == ["hours"]
 
 
 def test_clearing_asks_first(seeded: str, monkeypatch: pytest.MonkeyPatch) -> None:

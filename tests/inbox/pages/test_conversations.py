@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,7 +16,15 @@ from django.utils.html import strip_tags
 from django.utils.timezone import now
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
-from inbox.models import Agent, Attachment, Channel, Conversation, Reaction, Tag
+from inbox.models import (
+    Agent,
+    Attachment,
+    Channel,
+    Conversation,
+    Draft,
+    Reaction,
+    Tag,
+)
 from tests.conftest import make_agent, make_conversation
 from tests.inbox.pages.conftest import HTMX, Say, failed
 
@@ -542,14 +551,82 @@ def test_views_are_counted_to_ninety_nine_and_no_further(
     assertContains(agent_client.get("/inbox/all/"), '<span class="dx-count">99+</span>')
 
 
-def test_all_counts_are_one_statement(htmx: Client, channel: Channel) -> None:
+def test_what_all_agents_see_alike_is_counted_once_for_all_of_them(
+    htmx: Client, channel: Channel
+) -> None:
     for n in range(5):
         Tag.objects.create(name=f"tag {n}")
+    colleague = Client()
+    colleague.force_login(make_agent("yassine"))
 
     with CaptureQueriesContext(connection) as queries:
         htmx.get("/inbox/counts/")
+        colleague.get("/inbox/counts/", headers={"HX-Request": "true"})
 
-    assert len([q for q in queries if "count(*)" in q["sql"].lower()]) == 1
+    # What is shared, and what is each agent's own.
+    assert len([q for q in queries if "count(*)" in q["sql"].lower()]) == 3
+
+
+def test_counts_that_a_page_shows_already_are_not_told_again(
+    htmx: Client, conversation: Conversation
+) -> None:
+    html = htmx.get("/inbox/counts/").content.decode()
+    version = re.search(r'data-version="(\w+)"', html)[1]  # type: ignore[index]
+    assert htmx.get(f"/inbox/counts/?version={version}").status_code == 204
+
+    Conversation.objects.update(unread=1)
+    cache.clear()
+
+    assert htmx.get(f"/inbox/counts/?version={version}").status_code == 200
+
+
+def test_a_row_is_looked_up_once_for_all_who_hear_of_it(
+    htmx: Client, conversation: Conversation, say: Say
+) -> None:
+    say(conversation, "First")
+    conversation.refresh_from_db()
+    address = f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}"
+    colleague = Client(headers={"HX-Request": "true"})
+    colleague.force_login(make_agent("yassine"))
+    htmx.get(address)
+
+    with CaptureQueriesContext(connection) as queries:
+        assertContains(colleague.get(address), "First")
+
+    assert not [q for q in queries if '"inbox_conversation"' in q["sql"]]
+
+
+def test_a_row_is_never_older_than_what_the_page_heard_of(
+    htmx: Client, conversation: Conversation, say: Say
+) -> None:
+    say(conversation, "First")
+    conversation.refresh_from_db()
+    htmx.get(f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}")
+    say(conversation, "Second", ago=timedelta(0))
+    conversation.refresh_from_db()
+
+    response = htmx.get(
+        f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}"
+    )
+
+    assertContains(response, "Second")
+
+
+def test_a_row_that_was_looked_up_for_a_colleague_shows_ones_own_draft(
+    htmx: Client, agent: Agent, conversation: Conversation, say: Say
+) -> None:
+    say(conversation, "First")
+    Draft.objects.create(
+        agent=agent, conversation=conversation, mode="reply", content="Mine alone"
+    )
+    conversation.refresh_from_db()
+    address = f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}"
+    colleague = Client(headers={"HX-Request": "true"})
+    colleague.force_login(make_agent("yassine"))
+
+    assertContains(htmx.get(address), "Mine alone")
+    assertNotContains(colleague.get(address), "Mine alone")
+    assertContains(htmx.get(address), "Mine alone")
 
 
 def test_unread_conversations_of_mine_and_of_nobody_stand_on_the_badge(
