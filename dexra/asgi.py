@@ -22,7 +22,8 @@ from dexra.wsgi import application as django_application
 
 # isort: split
 from channels_meta.ingest import MAX_BODY_BYTES, answer, ingest
-from inbox.live import stream
+from inbox.pages import pushing
+from inbox.stream import stream
 
 THREADS = 16
 # A body that takes longer (seconds) to arrive holds nobody up: it is read before any thread is.
@@ -148,7 +149,7 @@ async def application(
     if scope["type"] != "http":
         return
     if scope["path"] == "/live/stream" and scope["method"] == "GET":
-        await stream(scope, receive, send)
+        await stream(scope, receive, send, pushing)
         return
     try:
         async with asyncio.timeout(BODY_SECONDS):

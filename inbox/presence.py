@@ -163,18 +163,21 @@ def claims_of(conversation_ids: Sequence[int]) -> dict[int, int]:
     return {pk: int(holder) for pk, holder in pairs if holder}
 
 
-def names_on_it(conversation_ids: Sequence[int], viewer: Agent) -> dict[int, str]:
-    """By conversation, which colleague of the viewer has begun to answer it.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who began to answer a conversation, and how colleagues call them."""
 
-    One question to Redis, and one statement if there are any.
-    """
-    claims = {
-        pk: by for pk, by in claims_of(conversation_ids).items() if by != viewer.pk
-    }
-    agents = Agent.objects.in_bulk(set(claims.values())) if claims else {}
+    agent_id: int
+    name: str
+
+
+def names_on_it(conversation_ids: Sequence[int]) -> dict[int, Claim]:
+    """By conversation, who has begun to answer it: one question to Redis, and one statement if anybody has."""
+    holders = claims_of(conversation_ids)
+    agents = Agent.objects.in_bulk(set(holders.values())) if holders else {}
     return {
-        pk: short_name(agents[holder])
-        for pk, holder in claims.items()
+        pk: Claim(holder, short_name(agents[holder]))
+        for pk, holder in holders.items()
         if holder in agents
     }
 

@@ -24,6 +24,7 @@ from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 from django.utils.timezone import now
 
 from channels_meta.models import Credential
@@ -38,7 +39,7 @@ from inbox.models import (
     Conversation,
     Message,
 )
-from inbox.pages.listing import known_rows
+from inbox.stream import hubs
 from inbox.templatetags.dexra import drawn_bubbles
 from tests.fakes import FakeAdapter
 
@@ -46,7 +47,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests need Chromium: without it they are skipped plainly, in CI they fail."""
+    """Proofs take their time. Browser tests need Chromium: without it they are skipped plainly, in
+    CI they fail."""
+    for item in items:
+        if item.get_closest_marker("proof"):
+            item.add_marker(pytest.mark.timeout(0))
     if CHROMIUM or os.environ.get("CI"):
         return
     for item in items:
@@ -70,11 +75,16 @@ def _empty_redis() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    known_rows.clear()
     drawn_bubbles.clear()
     from django.core.cache import cache
 
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _default_language() -> None:
+    """A request leaves its visitor's language behind in the thread that answered it."""
+    translation.activate(settings.LANGUAGE_CODE)
 
 
 @pytest.fixture
@@ -313,8 +323,9 @@ _door = threading.Event()
 
 
 def wait_until_answered() -> None:
-    """Until no request is under way."""
+    """Until no request is under way, and nothing is drawn for open pages."""
     wait_until(lambda: not any(one.server_state.tasks for one in _serving))
+    wait_until(lambda: not any(hub.running for hub in hubs.values()))
 
 
 @contextmanager

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.loader import render_to_string
-from django.utils.timezone import now
+from django.utils.timezone import get_current_timezone_name, now
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -35,17 +36,15 @@ from inbox.pages.http import (
     render_page,
 )
 from inbox.pages.listing import (
-    MAX_REFRESHED,
     Listing,
+    draw,
     hits_by_ids,
     read_listing,
     row_of,
     rows_by_ids,
-    rows_heard_of,
     with_rows,
 )
-from inbox.pages.queues import count_queues, forget_counts, version_of
-from inbox.pages.rows import draw_row
+from inbox.pages.queues import count_queues, forget_counts
 from inbox.pages.stretches import opened_at
 from inbox.preferences import preferences_of
 from inbox.triage import mark_read
@@ -74,9 +73,13 @@ def find_conversation(request: AgentRequest, pk: int) -> Conversation:
 def listing_of(request: AgentRequest) -> Listing:
     """The list that stands beside a part or a form; the whole list if it names none."""
     try:
-        return read_listing(request, request.GET.get("view", "all"))
+        return _listing(request, request.GET.get("view", "all"))
     except Http404:
-        return read_listing(request, "all", show="")
+        return read_listing(request.user, "all", {**request.GET.dict(), "show": ""})
+
+
+def _listing(request: AgentRequest, view: str) -> Listing:
+    return read_listing(request.user, view, request.GET.dict())
 
 
 def page_of(listing: Listing, conversation: Conversation) -> str:
@@ -98,7 +101,7 @@ def home(request: AgentRequest) -> HttpResponse:
 def list_conversations(request: AgentRequest, view: str) -> HttpResponse:
     """A view of the list; with a cursor and htmx, only its next rows."""
     cursor, said = request.GET.get("cursor", ""), request.GET.get("said", "")
-    listing = read_listing(request, view)
+    listing = _listing(request, view)
     listing = with_rows(listing, request.user, cursor=cursor, said=said)
     if (cursor or said) and is_fragment(request):
         context = {"listing": listing, "is_more": True, "is_said": bool(said)}
@@ -134,7 +137,7 @@ def render_conversation(
     status: int = 200,
 ) -> HttpResponse:
     """composer: one that says what was refused, if something was."""
-    listing = read_listing(request, view)
+    listing = _listing(request, view)
     if not is_fragment(request):
         listing = with_rows(listing, request.user)
     context = _page_context(request, listing) | conversation_context(
@@ -181,11 +184,18 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "banner": channel_banner(listing.channels, request.user),
         "span_formats": json.dumps(span_formats()),
         "reactions": REACTIONS,
+        "stream": _stream_url(),
         "live_position": "" if is_fragment(request) else live.position(),
         "at": now(),
         "next_queue": listing.next_queue(counts),
         "preferences": preferences_of(request.user),
     }
+
+
+def _stream_url() -> str:
+    """Rows come by it too: in the language and with the times of this page."""
+    words = {"language": get_language() or "", "zone": get_current_timezone_name()}
+    return f"/live/stream?{urlencode(words)}"
 
 
 # --- parts that an open page asks for -----------------------------------------------------------
@@ -194,30 +204,19 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
 @agent_page
 @require_GET
 def refresh_rows(request: AgentRequest, view: str) -> HttpResponse:
-    """Those of the asked-for rows that the view still holds; the page removes the others.
-
-    ids: `12,13:57`, the latter at least as new as the revision that the page heard of.
-    version: of the counts that it shows; other ones come along.
-    """
-    listing = read_listing(request, view)
-    heard = _heard(request.GET.get("ids", ""))
-    rows = rows_by_ids(listing, request.user, [pk for pk in heard if heard[pk] is None])
-    rows += rows_heard_of(
-        listing, request.user, {pk: rev for pk, rev in heard.items() if rev is not None}
-    )
+    """Those of the asked-for rows that the view still holds; the page removes the others."""
+    listing = _listing(request, view)
+    rows = rows_by_ids(listing, request.user, _ids(request.GET.get("ids", "")))
     if hits := _ids(request.GET.get("hits", "")):
         rows += hits_by_ids(listing, request.user, hits)
-    drawn = [draw_row(row, url=listing.url_of(row.pk, row.hit)) for row in rows]
-    if version := request.GET.get("version"):
-        drawn.append(_draw_counts(request, listing, version))
-    return HttpResponse("\n".join(drawn))
+    return HttpResponse(draw(listing, rows))
 
 
 @agent_page
 @require_GET
 def show_filters(request: AgentRequest, view: str) -> HttpResponse:
     """What may narrow the list; without script, as a page."""
-    listing = read_listing(request, view)
+    listing = _listing(request, view)
     context = {
         "listing": listing,
         "fragment": "inbox/_filter_menu.html",
@@ -230,15 +229,6 @@ def show_filters(request: AgentRequest, view: str) -> HttpResponse:
     )
 
 
-def _heard(text: str) -> dict[int, int | None]:
-    heard: dict[int, int | None] = {}
-    for part in text.split(",")[:MAX_REFRESHED]:
-        pk, _colon, revision = part.partition(":")
-        if pk.isdecimal():
-            heard[int(pk)] = int(revision) if revision.isdecimal() else None
-    return heard
-
-
 def _ids(text: str) -> list[int]:
     return [int(part) for part in text.split(",") if part.isdecimal()]
 
@@ -246,17 +236,11 @@ def _ids(text: str) -> list[int]:
 @agent_page
 @require_GET
 def refresh_counts(request: AgentRequest) -> HttpResponse:
-    """The views and the badges with what they hold now; 204 where the page (`version`) shows that."""
-    drawn = _draw_counts(request, listing_of(request), request.GET.get("version", ""))
-    return HttpResponse(drawn) if drawn else HttpResponse(status=204)
-
-
-def _draw_counts(request: AgentRequest, listing: Listing, version: str) -> str:
+    """The views and the badges with what they hold now."""
+    listing = listing_of(request)
     counts = count_queues(request.user, listing.queues)
-    if version == version_of(counts):
-        return ""
     context = {"listing": listing, "counts": counts, "unread": counts["unread"]}
-    return render_to_string("inbox/_views_oob.html", context, request)
+    return render_fragments(request, ["inbox/_views_oob.html"], context)
 
 
 @agent_page

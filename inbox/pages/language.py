@@ -39,15 +39,16 @@ def chosen_zone(request: HttpRequest) -> ZoneInfo | None:
     """The zone that the agent chose, wherever their browser is; None if they chose none."""
     if not isinstance(request.user, Agent):
         return None
-    return _zone(preferences_of(request.user).time_zone)
+    return zone_of(preferences_of(request.user).time_zone)
 
 
 def read_zone(request: HttpRequest) -> ZoneInfo | None:
     """The browser's zone; None for one that nobody knows."""
-    return _zone(unquote(request.COOKIES.get(ZONE_COOKIE, "")))
+    return zone_of(unquote(request.COOKIES.get(ZONE_COOKIE, "")))
 
 
-def _zone(name: str) -> ZoneInfo | None:
+def zone_of(name: str) -> ZoneInfo | None:
+    """None for a name that nobody knows."""
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from urllib.parse import urlencode
 
 from django.db.models import Q
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.timezone import get_current_timezone_name, now
-from django.utils.translation import get_language
+from django.utils.timezone import now
 
 from inbox.models import (
     Agent,
@@ -35,17 +32,16 @@ from inbox.pages.queues import (
     SavedQueue,
 )
 from inbox.pages.rows import (
-    NO_MARKS,
-    Marks,
     Row,
     Snippet,
     build_row,
-    marked_row,
-    marks_of,
+    draw_row,
+    marks_by_agent,
+    seen_row,
     snippet_of_message,
 )
 from inbox.pages.sorts import SORTS, Sort
-from inbox.presence import names_on_it
+from inbox.presence import Claim, names_on_it
 
 PAGE_SIZE = 30
 MAX_REFRESHED = 60
@@ -255,27 +251,27 @@ def _query(parameters: Mapping[str, str]) -> str:
     return f"?{urlencode(parameters)}" if parameters else ""
 
 
+def draw(listing: Listing, rows: Iterable[Row]) -> str:
+    """The markup of rows alone."""
+    return "\n".join(draw_row(row, url=listing.url_of(row.pk, row.hit)) for row in rows)
+
+
 # --- reading it --------------------------------------------------------------------------------------
 
 
-def read_listing(
-    request: HttpRequest, slug: str, *, show: str | None = None
-) -> Listing:
-    """The list that a URL names, without rows. Raises Http404 for a view that is not there.
+def read_listing(agent: Agent, slug: str, parameters: Mapping[str, str]) -> Listing:
+    """The list that an address names, without rows. Raises Http404 for a view that is not there.
 
-    show: its segment; what the URL says if None.
+    parameters: what the address says beyond the view.
     """
-    agent: Agent = request.user  # type: ignore[assignment]  # behind agent_page
     desk = Desk(agent, now())
     queues = Queues(desk)
-    search = searching.read_search(request.GET.get("q", ""))
+    search = searching.read_search(parameters.get("q", ""))
     queue = queues.find(slug).showing(
-        request.GET.get("show", "") if show is None else show, is_search=bool(search)
+        parameters.get("show", ""), is_search=bool(search)
     )
-    listing = Listing(
-        desk, queue, queues, queue.sort, Filters.read(request.GET.dict()), search
-    )
-    sort = SORTS.get(request.GET.get("sort", ""), queue.sort)
+    listing = Listing(desk, queue, queues, queue.sort, Filters.read(parameters), search)
+    sort = SORTS.get(parameters.get("sort", ""), queue.sort)
     return replace(listing, sort=sort) if listing._offers(sort) else listing
 
 
@@ -297,7 +293,8 @@ def with_rows(
         page.pop()
         after = _query({**listing.chosen, "cursor": keyset.cursor_of(page[-1])})
         listing = replace(listing, next_url=listing.path + after)
-    listing = replace(listing, rows=_build(listing, agent, page))
+    rows = [_row(listing, conversation) for conversation in page]
+    listing = replace(listing, rows=_seen_by(agent.pk, rows))
     if not listing.search or listing.next_url:
         return listing
     return _with_hits(listing, agent, "", max(FEWEST_MESSAGES, PAGE_SIZE - len(page)))
@@ -318,85 +315,20 @@ def _with_hits(listing: Listing, agent: Agent, cursor: str, size: int) -> Listin
 
 def rows_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]:
     """Those of these conversations that belong to the list, in its order."""
-    return _build(listing, agent, _by_ids(listing, agent, ids))
+    return _seen_by(agent.pk, bare_rows(listing, agent, ids))
 
 
-def _by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Conversation]:
+def bare_rows(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]:
+    """The same, without what only one agent sees: all who see this list see these rows."""
     if not ids:
         return []
-    return list(
+    found = (
         _within(listing, agent, is_found=True)
         .filter(pk__in=ids[:MAX_REFRESHED])
         .order_by(*_keyset(listing).ordering)
         .with_parties()
     )
-
-
-def rows_heard_of(
-    listing: Listing, agent: Agent, heard: Mapping[int, int]
-) -> list[Row]:
-    """Those of these conversations that belong to the list, each at least as new as its revision.
-
-    Two hundred pages hear of the same message at once, and most show the same list: a row is
-    looked up once for all of them, and each page's own marks are put on it.
-    """
-    known = {pk: _known_row(listing, agent, pk, rev) for pk, rev in heard.items()}
-    asked = [pk for pk, one in known.items() if one is None]
-    if asked:
-        known |= _look_up(listing, agent, asked)
-    rows = [one.row for one in known.values() if one is not None and one.row]
-    marks = marks_of(agent, [row.pk for row in rows])
-    rows = [marked_row(row, marks.get(row.pk, NO_MARKS)) for row in rows]
-    rows.sort(key=lambda row: row.sort, reverse=True)
-    return _with_claims(rows, agent)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A row without anybody's marks, as it was at a revision; None where the list has it not."""
-
-    row: Row | None
-    revision: int
-    until: float
-
-
-# What a row says beside its revision (spans, names of tags) may be this old (seconds).
-KNOWN_FOR = 5.0
-MOST_KNOWN = 4000
-known_rows: dict[tuple[object, ...], _Known] = {}
-
-
-def _known_row(listing: Listing, agent: Agent, pk: int, revision: int) -> _Known | None:
-    found = known_rows.get((pk, *_sight(listing, agent)))
-    if found is None or found.revision < revision or found.until < time.monotonic():
-        return None
-    return found
-
-
-def _sight(listing: Listing, agent: Agent) -> tuple[object, ...]:
-    """What two pages must have in common to be shown the same row."""
-    whose = agent.pk if listing.is_personal else None
-    words = get_language(), get_current_timezone_name()
-    return (whose, listing.slug, listing.parameters, *words)
-
-
-def _look_up(
-    listing: Listing, agent: Agent, ids: Sequence[int]
-) -> dict[int, _Known | None]:
-    if len(known_rows) > MOST_KNOWN:
-        known_rows.clear()
-    until = time.monotonic() + KNOWN_FOR
-    found = {one.pk: one for one in _by_ids(listing, agent, ids)}
-    looked: dict[int, _Known | None] = {}
-    for pk in ids:
-        conversation = found.get(pk)
-        row = _row(listing, conversation, NO_MARKS) if conversation else None
-        # What the list does not hold has no revision: it is looked up again each time.
-        revision = conversation.revision if conversation else -1
-        looked[pk] = known_rows[pk, *_sight(listing, agent)] = _Known(
-            row, revision, until
-        )
-    return looked
+    return [_row(listing, one) for one in found]
 
 
 def hits_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]:
@@ -408,7 +340,7 @@ def hits_by_ids(listing: Listing, agent: Agent, ids: Sequence[int]) -> list[Row]
 
 def row_of(listing: Listing, conversation: Conversation, agent: Agent) -> Row | None:
     """This conversation's row as it is now; None if the list does not hold it (any more)."""
-    rows = rows_heard_of(listing, agent, {conversation.pk: conversation.revision})
+    rows = rows_by_ids(listing, agent, [conversation.pk])
     return rows[0] if rows else None
 
 
@@ -434,32 +366,24 @@ def _keyset(listing: Listing) -> Keyset:
     return sort.keyset
 
 
-def _build(
-    listing: Listing, agent: Agent, conversations: Iterable[Conversation]
-) -> list[Row]:
-    conversations = list(conversations)
-    marks = marks_of(agent, [one.pk for one in conversations])
-    rows = [_row(listing, one, marks.get(one.pk, NO_MARKS)) for one in conversations]
-    return _with_claims(rows, agent)
+def _seen_by(agent_id: int, rows: Sequence[Row]) -> list[Row]:
+    marks = marks_by_agent([agent_id], [row.pk for row in rows]).get(agent_id, {})
+    claims = claims_on(rows)
+    return [seen_row(row, agent_id, marks, claims) for row in rows]
 
 
-def _with_claims(rows: Sequence[Row], agent: Agent) -> list[Row]:
-    """Rows of what nobody was given say which colleague is on it."""
-    free = [row.pk for row in rows if row.assignee_id is None]
-    on_it = names_on_it(free, agent)
-    return [
-        replace(row, on_it=on_it[row.pk]) if row.pk in on_it else row for row in rows
-    ]
+def claims_on(rows: Sequence[Row]) -> dict[int, Claim]:
+    """Who began to answer which of these: of what nobody was given."""
+    return names_on_it([row.pk for row in rows if row.assignee_id is None])
 
 
-def _row(listing: Listing, conversation: Conversation, marks: Marks) -> Row:
+def _row(listing: Listing, conversation: Conversation) -> Row:
     row = build_row(
         conversation,
         tags=listing.tags,
         at=listing.desk.at,
         rank=0.0 if listing.search else listing.sort.rank(conversation),
     )
-    row = marked_row(row, marks)
     return _found(listing, row, conversation) if listing.search else row
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -41,6 +40,7 @@ OWN = {"mine", "mentions"}
 
 OPEN = Q(status=Conversation.Status.OPEN)
 WAITING = OPEN & Q(waiting_since__isnull=False)
+UNREAD = OPEN & Q(unread__gt=0)
 DONE = Q(status=Conversation.Status.CLOSED)
 
 
@@ -293,17 +293,34 @@ def count_queues(agent: Agent, queues: Queues | None = None) -> dict[str, int]:
     """How many each queue holds, at most MOST_COUNTED + 1; "unread" counts what waits to be read.
 
     Two statements, each kept for two seconds: what all who may read see alike is counted once for
-    all of them. A page that hears of a change asks after that time.
+    all of them. A page that hears of a change is told after that time.
     """
     queues = queues or Queues(Desk(agent, now()))
-    shared = _kept(SHARED, agent, lambda: _shared_conditions(queues))
-    own = _kept(_own_key(agent), agent, lambda: _own_conditions(queues))
-    return shared | own
+    shared = cache.get(SHARED) or count_shared(queues)
+    return join_counts(shared, cache.get(_own_key(agent)) or count_own(queues))
 
 
-def version_of(counts: Mapping[str, int]) -> str:
-    """Another for other numbers: a page that shows these need not be told again."""
-    return f"{zlib.crc32(repr(sorted(counts.items())).encode()):x}"
+def count_shared(queues: Queues) -> dict[str, int]:
+    """What everybody sees alike, as it is now."""
+    return _count(SHARED, queues.desk.agent, _shared_conditions(queues))
+
+
+def count_own(queues: Queues) -> dict[str, int]:
+    """What is this agent's alone, as it is now."""
+    agent = queues.desk.agent
+    return _count(_own_key(agent), agent, _own_conditions(queues))
+
+
+def join_counts(shared: Mapping[str, int], own: Mapping[str, int]) -> dict[str, int]:
+    unread = own["mine:unread"] + shared["unassigned:unread"]
+    return {**shared, **own, "unread": unread}
+
+
+def capped(number: int | None) -> str:
+    """A count as people read it: nothing for none, 99+ for many."""
+    if not number:
+        return ""
+    return f"{MOST_COUNTED}+" if number > MOST_COUNTED else str(number)
 
 
 def forget_counts(agent: Agent) -> None:
@@ -318,21 +335,12 @@ def _own_key(agent: Agent) -> str:
     return f"{SHARED}-{agent.pk}"
 
 
-def _kept(
-    key: str, agent: Agent, conditions: Callable[[], Mapping[str, Q]]
-) -> dict[str, int]:
-    counts: dict[str, int] | None = cache.get(key)
-    if counts is None:
-        counts = _count(agent, conditions())
-        cache.set(key, counts, COUNTS_KEPT_SECONDS)
-    return counts
-
-
 def _shared_conditions(queues: Queues) -> dict[str, Q]:
     conditions = {
         queue.slug: queue.counted for queue in queues if queue.slug not in OWN
     }
     conditions["unassigned:waiting"] = Q(assignee__isnull=True) & WAITING
+    conditions["unassigned:unread"] = UNREAD & Q(assignee__isnull=True)
     conditions["all:waiting"] = WAITING
     return conditions
 
@@ -344,14 +352,11 @@ def _own_conditions(queues: Queues) -> dict[str, Q]:
     }
     conditions |= {one.slug: one.counted for one in queues.saved if one.counted}
     conditions["mine:waiting"] = Q(assignee=agent) & WAITING
-    conditions["mine:unread"] = OPEN & Q(unread__gt=0) & Q(assignee=agent)
-    conditions["unread"] = (
-        OPEN & Q(unread__gt=0) & (Q(assignee=agent) | Q(assignee__isnull=True))
-    )
+    conditions["mine:unread"] = UNREAD & Q(assignee=agent)
     return conditions
 
 
-def _count(agent: Agent, conditions: Mapping[str, Q]) -> dict[str, int]:
+def _count(key: str, agent: Agent, conditions: Mapping[str, Q]) -> dict[str, int]:
     visible = Conversation.objects.visible_to(agent)
     selects: list[str] = []
     params: list[Any] = []
@@ -363,4 +368,6 @@ def _count(agent: Agent, conditions: Mapping[str, Q]) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(f"select {', '.join(selects)}", params)
         row: tuple[Any, ...] = cursor.fetchone()
-    return dict(zip(conditions, row, strict=True))
+    counts = dict(zip(conditions, row, strict=True))
+    cache.set(key, counts, COUNTS_KEPT_SECONDS)
+    return counts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from inbox.channels import WindowKind, WindowState
 from inbox.errors import retell
 from inbox.models import (
-    Agent,
     Conversation,
     Direction,
     Message,
@@ -32,6 +31,7 @@ from inbox.pages.clock import (
     span_words,
 )
 from inbox.pages.downloads import avatar_url
+from inbox.presence import Claim
 
 MAX_ROW_TAGS = 2
 DRAFT_CHARACTERS = 160
@@ -89,9 +89,6 @@ class Marks:
 
     draft: str | None = None
     is_mentioned: bool = False
-
-
-NO_MARKS = Marks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +173,18 @@ def build_row(
     )
 
 
-def marked_row(row: Row, marks: Marks) -> Row:
-    """The row as the agent sees it whose marks these are."""
-    if marks == NO_MARKS:
-        return row
+def seen_row(
+    row: Row, agent_id: int, marks: Mapping[int, Marks], claims: Mapping[int, Claim]
+) -> Row:
+    """The row as this agent sees it. marks: the agent's own. claims: everybody's."""
+    claim = claims.get(row.pk)
+    if claim and claim.agent_id != agent_id:
+        row = replace(row, on_it=claim.name)
+    own = marks.get(row.pk)
+    return _marked(row, own) if own else row
+
+
+def _marked(row: Row, marks: Marks) -> Row:
     row = replace(row, is_mentioned=marks.is_mentioned)
     if marks.draft is None or row.snippet.is_error:
         return row
@@ -200,31 +205,35 @@ def _blocked(conversation: Conversation) -> str:
     return _("Spam") if conversation.identity.is_spam else _("Blocked")
 
 
-# By hand: every page asks this with every change that it hears of.
+# By hand: asked with every change, for all the pages that show it.
 _MARKS = f"""
-select conversation_id, left(content, {DRAFT_CHARACTERS}), updated_at from inbox_draft
-    where agent_id = %(agent)s and conversation_id = any(%(ids)s)
-union all select conversation_id, null, created_at from inbox_mention
-    where agent_id = %(agent)s and conversation_id = any(%(ids)s) and seen_at is null
-order by 3
+select agent_id, conversation_id, left(content, {DRAFT_CHARACTERS}), updated_at from inbox_draft
+    where agent_id = any(%(agents)s) and conversation_id = any(%(ids)s)
+union all select agent_id, conversation_id, null, created_at from inbox_mention
+    where agent_id = any(%(agents)s) and conversation_id = any(%(ids)s) and seen_at is null
+order by 4
 """  # noqa: S608 - a number of ours
 
 
-def marks_of(agent: Agent, conversation_ids: Sequence[int]) -> dict[int, Marks]:
-    """The agent's drafts and unseen mentions in these conversations, in one statement."""
+def marks_by_agent(
+    agent_ids: Iterable[int], conversation_ids: Sequence[int]
+) -> dict[int, dict[int, Marks]]:
+    """By agent and conversation, drafts and unseen mentions in these, in one statement."""
     if not conversation_ids:
         return {}
+    asked = {"agents": list(agent_ids), "ids": list(conversation_ids)}
     with connection.cursor() as cursor:
-        cursor.execute(_MARKS, {"agent": agent.pk, "ids": list(conversation_ids)})
+        cursor.execute(_MARKS, asked)
         found = cursor.fetchall()
-    marks: dict[int, Marks] = {}
+    marks: dict[int, dict[int, Marks]] = {}
     # The draft that was written last is the one that shows.
-    for pk, content, _at in found:
-        was = marks.get(pk, NO_MARKS)
+    for agent_id, pk, content, _at in found:
+        own = marks.setdefault(agent_id, {})
+        was = own.get(pk, Marks())
         if content is None:
-            marks[pk] = Marks(was.draft, is_mentioned=True)
+            own[pk] = Marks(was.draft, is_mentioned=True)
         elif content.strip():
-            marks[pk] = Marks(content, was.is_mentioned)
+            own[pk] = Marks(content, was.is_mentioned)
     return marks
 
 

@@ -23,7 +23,7 @@ from inbox.models import ChannelIdentity, Conversation
 from inbox.pages import security
 from inbox.pages.downloads import avatar_url
 from inbox.pages.marking import mark
-from inbox.pages.queues import MOST_COUNTED, Queue, SavedQueue, version_of
+from inbox.pages.queues import Queue, SavedQueue, capped
 from inbox.pages.rows import Row, draw_row
 from inbox.pages.thread import Bubble
 
@@ -136,17 +136,7 @@ def safe_link(address: Any) -> str:
     return security.safe_link(address) if isinstance(address, str) else ""
 
 
-@register.filter
-def capped(number: int | None) -> str:
-    """A count as people read it: nothing for none, 99+ for many."""
-    if not number:
-        return ""
-    return f"{MOST_COUNTED}+" if number > MOST_COUNTED else str(number)
-
-
-@register.filter
-def version(counts: Mapping[str, int]) -> str:
-    return version_of(counts)
+register.filter(capped)
 
 
 @register.filter

@@ -6,11 +6,12 @@ import { hideBanner, replaceSlot, showBanner } from "./banner.js";
 import { startClock } from "./clock.js";
 import { startCommands } from "./commands.js";
 import { refreshComposer, startComposer } from "./compose.js";
+import { askCounts, drawCounts } from "./counts.js";
 import { ask, copy, parse } from "./fragments.js";
 import { startKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { startMenus } from "./menus.js";
-import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteClaim, noteCounts, refreshRows, startRows } from "./rows.js";
+import { allRows, catchUpRows, currentRow, markCurrent, neighbourOf, noteChanged, noteClaim, refreshRows, shownList, showRows, startRows } from "./rows.js";
 import { dropPeeked, startPeeking } from "./peek.js";
 import { noteMissed, noteNotify, speaks, startNotify } from "./notify.js";
 import { notePresence, startPresence } from "./presence.js";
@@ -23,13 +24,15 @@ const isNarrow = matchMedia("(max-width: 1120px)");
 
 // --- live ------------------------------------------------------------------------------------
 
-const speak = listen(root.dataset.stream, root.dataset.since, {
-  conversation: ({ id, rev }) => {
+const { speak, turn } = listen(root.dataset.stream, root.dataset.since, shownList, {
+  rows: showRows,
+  conversation: ({ id }) => noteChanged(id),
+  thread: ({ id, rev }) => {
     dropPeeked(id);
-    noteChanged(id, rev);
+    noteRevision(id, rev);
   },
-  thread: ({ id, rev }) => noteRevision(id, rev),
-  counts: noteCounts,
+  counts: drawCounts,
+  recount: askCounts,
   presence: (frame) => {
     notePresence(frame);
     noteClaim(frame);
@@ -52,7 +55,7 @@ const speak = listen(root.dataset.stream, root.dataset.since, {
 function catchUp() {
   catchUpRows();
   refreshThread();
-  noteCounts();
+  askCounts();
 }
 
 addEventListener("offline", () => showBanner("offline"));
@@ -72,6 +75,7 @@ startClock({ rowPassed: (id) => refreshRows([id]), windowPassed: () => refreshCo
 let nextRow = null;
 
 document.addEventListener("htmx:afterSwap", (event) => {
+  turn();
   if (event.detail.target.id === "main") {
     root.dataset.pane = openConversation() ? "thread" : "list";
     markCurrent();

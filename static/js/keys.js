@@ -10,8 +10,8 @@ const FIELDS = "input, textarea, select, [contenteditable]";
 const SEQUENCE_MS = 1500;
 
 const root = document.getElementById("inbox");
-// The row that was asked for and is not open yet: hands are faster than the line.
-let opening = null;
+// The id of the row that was asked for and is not open yet: hands are faster than the line.
+let opening = "";
 let first = { key: "", until: 0 };
 
 const isInList = (event) => Boolean(event.target.closest("#rows"));
@@ -19,7 +19,7 @@ const isInList = (event) => Boolean(event.target.closest("#rows"));
 const focusedRow = () => document.activeElement.closest(".dx-row");
 
 /** The neighbouring row, focused and opened; the composer stays out of it until Enter. */
-function step(by, from = opening ?? currentRow()) {
+function step(by, from = document.getElementById(opening) ?? currentRow()) {
   const rows = allRows();
   if (!rows.length) return;
   if (!rows.includes(from)) from = null;
@@ -28,7 +28,7 @@ function step(by, from = opening ?? currentRow()) {
   const row = rows[Math.min(rows.length - 1, Math.max(0, at))];
   row.focus();
   row.scrollIntoView({ block: "nearest" });
-  opening = row;
+  opening = row.id;
   window.htmx.trigger(row, "click");
 }
 
@@ -88,7 +88,7 @@ export function startKeys() {
     if (document.querySelector("dialog[open]")) return;
     if (act(event)) event.preventDefault();
   });
-  document.addEventListener("dexra:opened", () => (opening = null));
+  document.addEventListener("dexra:opened", () => (opening = ""));
   // A row opened by Enter is opened to be answered.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.target.matches(".dx-row")) return;

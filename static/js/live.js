@@ -1,6 +1,7 @@
-// The event stream: ids and revisions only. What they mean for a page is the page's business.
+// The event stream: rows of the list that the page shows, numbers, and ids. What they mean for a
+// page is the page's business.
 
-const EVENTS = ["conversation", "thread", "counts", "channel", "presence", "notify", "reset"];
+const EVENTS = ["rows", "conversation", "thread", "counts", "channel", "presence", "notify", "reset"];
 const FAILURES_BEFORE_PAUSE = 3;
 const HIDDEN_LIMIT_MS = 5 * 60 * 1000;
 const POLL_MS = 30 * 1000;
@@ -11,12 +12,14 @@ const SILENCE_MS = 50 * 1000;
 /**
  * Listen for as long as the page is seen; after that, on the one page that speaks for all, for
  * what is to be told outside it.
+ * shown: the address of the list that the page shows, "" for one whose rows it asks for itself.
  * handlers: one per event, taking its data; `paused`, `resumed`, and `poll` while paused; `speaks`,
  * whether this page is that one; `missed`, where it cannot know what it was not told.
- * Returns what to call when it has become that page.
+ * Returns what to call when it has become that page (`speak`), and when it shows another list (`turn`).
  */
-export function listen(address, cursor, handlers) {
+export function listen(address, cursor, shown, handlers) {
   let source = null;
+  let heardOf = "";
   // Nobody looks at the page. What it would show is asked for when somebody does.
   let isAsleep = false;
   let heardAsleep = "";
@@ -31,6 +34,8 @@ export function listen(address, cursor, handlers) {
     const from = isAsleep ? heardAsleep : cursor;
     const url = new URL(address, location.href);
     if (from) url.searchParams.set("since", from);
+    heardOf = isAsleep ? "" : shown();
+    if (heardOf) url.searchParams.set("list", heardOf);
     if (isAsleep) url.searchParams.set("ear", "1");
     source = new EventSource(url);
     source.onopen = () => {
@@ -63,7 +68,7 @@ export function listen(address, cursor, handlers) {
     if (name === "reset") {
       heardAsleep = "";
       handlers.missed();
-      if (isAsleep) handlers.counts(data);
+      if (isAsleep) handlers.recount();
       else handlers.reset(data);
     } else {
       handlers[name](data);
@@ -114,6 +119,13 @@ export function listen(address, cursor, handlers) {
     if (isAsleep && !source && handlers.speaks()) open();
   }
 
+  /** The stream sends rows of one list: another is another stream, from where this one was. */
+  function turn() {
+    if (isAsleep || !source || heardOf === shown()) return;
+    close();
+    open();
+  }
+
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) hiddenSince = setTimeout(fallAsleep, HIDDEN_LIMIT_MS);
     else wake();
@@ -125,5 +137,5 @@ export function listen(address, cursor, handlers) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && !source && open());
   open();
-  return speak;
+  return { speak, turn };
 }

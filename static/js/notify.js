@@ -167,8 +167,9 @@ function readUnread() {
 }
 
 function startTitle() {
-  // The views come anew with every count, the title with every conversation.
+  // The views come anew with every act, numbers by the stream, the title with every conversation.
   new MutationObserver(readUnread).observe(root, { childList: true });
+  document.addEventListener("dexra:counts", readUnread);
   new MutationObserver(drawTitle).observe(document.querySelector("title"), { childList: true });
   others.addEventListener("message", ({ data }) => {
     unread = data.unread;

@@ -5,21 +5,16 @@ import { openConversation } from "./thread.js";
 
 const GATHER_MS = 250;
 const AGAIN_MS = 3000;
-const REST = 2;
-const COUNTS_GAP_MS = 2000;
 const MOST_ASKED = 50;
 const CHECK_CLAIMS_MS = 30_000;
 
 const root = document.getElementById("inbox");
-// Conversations that were heard of, with the revision that they are at.
-const changed = new Map();
+// Conversations whose rows are to be asked for.
+const changed = new Set();
 // Items that wait for the pointer to leave: to be put in their place (element), or taken away (null).
 const held = new Map();
 let gathering = null;
-// How long the last answer took: a server that has much to do is asked less often.
-let answerTook = 0;
-let counting = null;
-let wantsCounts = false;
+let emptying = null;
 let isPointed = false;
 
 const list = () => document.getElementById("list-body");
@@ -37,27 +32,33 @@ export function neighbourOf(row) {
   return at < 0 ? null : (all[at + 1] ?? all[at - 1] ?? null);
 }
 
-export function noteChanged(id, revision) {
-  changed.set(id, Math.max(revision, changed.get(id) ?? 0));
-  gathering ??= setTimeout(async () => {
-    const heard = [...changed].map(([one, at]) => `${one}:${at}`);
-    changed.clear();
-    const asked = performance.now();
-    await (heard.length > MOST_ASKED ? catchUpRows() : refreshRows(heard));
-    answerTook = performance.now() - asked;
-    gathering = null;
-    for (const [one, at] of changed) noteChanged(one, at);
-  }, GATHER_MS + REST * answerTook);
+/** The list whose rows the stream sends; "" for a search, whose rows are asked for. */
+export const shownList = () => (isSearch() ? "" : list().dataset.url);
+
+/** ids: what has changed. html: the rows of those that the list holds. */
+export function showRows({ ids, html }) {
+  takeRows(ids.map((id) => `item-row-${id}`), parse(html));
 }
 
-/** Somebody began to answer what nobody was given, or left it: rows that are shown say so. */
+/** A row that the stream does not send. */
+export function noteChanged(id) {
+  changed.add(id);
+  gathering ??= setTimeout(async () => {
+    gathering = null;
+    const ids = [...changed];
+    changed.clear();
+    await (ids.length > MOST_ASKED ? catchUpRows() : refreshRows(ids));
+  }, GATHER_MS);
+}
+
+/** Somebody began to answer what nobody was given, or left it: what a search has found says so too. */
 export function noteClaim({ id, what }) {
-  if (["claimed", "released"].includes(what) && rowOf(id)) noteChanged(id, 0);
+  if (isSearch() && ["claimed", "released"].includes(what) && rowOf(id)) noteChanged(id);
 }
 
 /** Who just stops writing says nothing: what a row says of them is looked at again. */
 function checkClaims() {
-  for (const row of rows()?.querySelectorAll(".dx-row[data-on-it]") ?? []) noteChanged(Number(row.dataset.id), 0);
+  for (const row of rows()?.querySelectorAll(".dx-row[data-on-it]") ?? []) noteChanged(Number(row.dataset.id));
 }
 
 /** After a break: the first page as it is now, and what is shown further down. */
@@ -78,40 +79,37 @@ export async function catchUpRows() {
   await refreshRows([...new Set(others)].slice(0, MOST_ASKED));
 }
 
-/** ids: "12", or "12:57" for one that must be at least as new. isOwn: changed by this agent's own act, so that nothing has to wait for the pointer. */
+/** isOwn: changed by this agent's own act, so that nothing has to wait for the pointer. */
 export async function refreshRows(ids, { isOwn = false } = {}) {
   for (let at = 0; at < ids.length; at += MOST_ASKED) {
     await refreshSome(ids.slice(at, at + MOST_ASKED).map(String), isOwn);
   }
 }
 
-/** The line was down while the stream told of these: it says so only once. */
-function hearAgain(asked) {
-  for (const [id, revision] of asked.map((one) => one.split(":"))) noteChanged(id, Number(revision) || 0);
-}
-
-async function refreshSome(asked, isOwn) {
+async function refreshSome(ids, isOwn) {
   const element = list();
   const url = new URL(element.dataset.rowsUrl, location.href);
-  url.searchParams.set("ids", asked.join(","));
-  const ids = asked.map((one) => one.split(":")[0]);
+  url.searchParams.set("ids", ids.join(","));
   const hits = allRows().filter((row) => row.dataset.hit && ids.includes(row.dataset.id));
   if (hits.length) url.searchParams.set("hits", hits.map((row) => row.dataset.hit).join(","));
-  if (wantsCounts) url.searchParams.set("version", countsVersion());
-  wantsCounts = false;
   const response = await ask(url).catch(() => null);
-  if (!response) setTimeout(() => hearAgain(asked), AGAIN_MS);
+  // The line was down: what the stream told meanwhile it says only once.
+  if (!response) setTimeout(() => ids.forEach(noteChanged), AGAIN_MS);
   if (!response?.ok || element !== list()) return;
-  const answer = parse(await response.text());
+  const names = [...ids.map((id) => `item-row-${id}`), ...hits.map((row) => itemOf(row).id)];
+  takeRows(names, parse(await response.text()), isOwn);
+}
+
+/** names: of all the items that were looked at; those that did not come are not in the list any more. */
+function takeRows(names, answer, isOwn = false) {
   const found = new Map([...answer.querySelectorAll(".dx-item")].map((item) => [item.id, item]));
-  if (answer.querySelector("#views")) swapCounts(answer);
-  for (const name of [...ids.map((id) => `item-row-${id}`), ...hits.map((row) => itemOf(row).id)]) {
+  for (const name of names) {
     const item = found.get(name);
     if (item) takeItem(item, isOwn);
     else dropItem(name, isOwn);
   }
-  if (!allRows().length && !held.size && !isSearch()) reloadList();
   drawPill();
+  reloadWhenEmpty();
 }
 
 function takeItem(item, isOwn = false) {
@@ -198,7 +196,7 @@ function releaseHeld() {
   }
   held.clear();
   drawPill();
-  if (!allRows().length && !isSearch()) reloadList();
+  reloadWhenEmpty();
 }
 
 function drawPill() {
@@ -209,35 +207,19 @@ function drawPill() {
   pill.textContent = root.dataset.wordNew.replace("{n}", count);
 }
 
+/** The last row may go before the answer to the act that took it: that answer still has its place here. */
+function reloadWhenEmpty() {
+  clearTimeout(emptying);
+  if (allRows().length || held.size || isSearch()) return;
+  emptying = setTimeout(() => {
+    if (document.querySelector(".htmx-request")) reloadWhenEmpty();
+    else if (!allRows().length && !held.size) reloadList();
+  }, GATHER_MS);
+}
+
 function reloadList() {
   held.clear();
   window.htmx.ajax("GET", list().dataset.url, { target: "#list", swap: "outerHTML" });
-}
-
-/** Counts are kept two seconds by the server: asking after that time shows what has changed. */
-export function noteCounts() {
-  counting ??= setTimeout(() => {
-    counting = null;
-    // They come along with the rows that are about to be asked for.
-    if (gathering) wantsCounts = true;
-    else askCounts();
-  }, COUNTS_GAP_MS);
-}
-
-const countsVersion = () => document.getElementById("views").dataset.version;
-
-async function askCounts() {
-  const url = new URL(root.dataset.countsUrl + list().dataset.parameters, location.href);
-  url.searchParams.set("version", countsVersion());
-  const response = await ask(url).catch(() => null);
-  if (response?.status === 200) swapCounts(parse(await response.text()));
-}
-
-function swapCounts(answer) {
-  const box = document.createElement("div");
-  box.append(...answer.querySelectorAll("[hx-swap-oob]"));
-  const target = document.getElementById("say");
-  window.htmx.swap(target, box.innerHTML, { swapStyle: "none" }, { eventInfo: { target } });
 }
 
 /** Which row is open, after another thread was put in place. */

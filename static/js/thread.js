@@ -19,6 +19,7 @@ let retrying = null;
 let wanted = false;
 let follows = true;
 let isUnread = false;
+let mustMatchHead = false;
 
 const shownRevision = () => Number(stretch()?.dataset.rev ?? -1);
 
@@ -88,7 +89,8 @@ export function mergeThread(html) {
   here.dataset.rev = incoming.dataset.rev;
   here.dataset.last = incoming.dataset.last;
   noteHolder(here, incoming);
-  noteHead(incoming);
+  here.dataset.head = incoming.dataset.head;
+  matchHead();
   const came = wasAtEnd && fresh.some((node) => node.dataset.direction === "in");
   speak(before, wasAtEnd ? fresh : []);
   stay(followed, came || isNews);
@@ -126,17 +128,24 @@ function noteHolder(here, incoming) {
 }
 
 /** A colleague gave it to somebody, or a tag: the head and the panel say so too. */
-async function noteHead(incoming) {
+async function matchHead() {
   const head = document.getElementById("thread-head");
-  if (!head || head.dataset.v === incoming.dataset.head) return;
+  const isOutdated = () => head && head.dataset.v !== stretch()?.dataset.head;
+  mustMatchHead = isActing();
+  if (mustMatchHead || !isOutdated()) return;
   const response = await ask(head.dataset.url).catch(() => null);
-  if (!response?.ok || head !== document.getElementById("thread-head")) return;
+  if (!response?.ok || head !== document.getElementById("thread-head") || !isOutdated()) return;
   const answer = parse(await response.text());
+  mustMatchHead = isActing();
+  if (mustMatchHead) return;
   replacePart(head, answer.querySelector("#thread-head"));
   const panel = document.getElementById("panel");
   // What somebody is writing down there is not taken from them.
   if (panel && !panel.querySelector("form.dx-contact-form")) replacePart(panel, answer.querySelector("#panel"));
 }
+
+/** The answer to an act of one's own goes to where it was asked: until then all stays where it is. */
+const isActing = () => Boolean(document.querySelector(".htmx-request"));
 
 function replacePart(old, fresh) {
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
@@ -342,6 +351,7 @@ export function startThread() {
     }).catch(() => null);
     settle(answer);
   });
+  document.addEventListener("htmx:afterRequest", () => mustMatchHead && matchHead());
   document.addEventListener("visibilitychange", markRead);
   // Pictures come late: whoever was at the end stays there.
   document.addEventListener("load", (event) => event.target.closest?.("#msgs") && follows && scrollToEnd(), true);

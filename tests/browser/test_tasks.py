@@ -274,6 +274,7 @@ def keep_for_later(desk: Desk) -> None:
     desk.press("j")
     desk.waits_for("Salam from Salma")
     desk.press("u")
+    expect(desk.page).to_have_url(re.compile(r"/inbox/mine/$"))
     expect(desk.page.locator(f"#row-{desk.salma.pk}.dx-row-unread")).to_be_visible()
     assert desk.now(desk.salma).unread == 1
 

@@ -12,9 +12,10 @@ from django.test import Client
 
 from channels_meta.processing import drain
 from inbox import live
-from inbox.live import Change, Reader
+from inbox.live import Change
 from inbox.models import Agent, Channel, Conversation
 from inbox.preferences import preferences_of
+from inbox.stream.readers import Reader
 from tests.conftest import Meta, make_meta_channel, said
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,7 +18,7 @@ from channels_meta.processing import drain
 from inbox import live
 from inbox.channels import ErrorClass, SendError
 from inbox.conversations import add_note
-from inbox.live import AWAITED, Change, Reader
+from inbox.live import AWAITED, Change
 from inbox.models import (
     Agent,
     Channel,
@@ -28,6 +28,7 @@ from inbox.models import (
     Preferences,
 )
 from inbox.outbound import queue_reply
+from inbox.stream.readers import Reader
 from inbox.triage import (
     assign_conversation,
     close_conversation,

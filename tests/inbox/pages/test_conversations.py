@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -21,7 +20,6 @@ from inbox.models import (
     Attachment,
     Channel,
     Conversation,
-    Draft,
     Reaction,
     Tag,
 )
@@ -567,68 +565,6 @@ def test_what_all_agents_see_alike_is_counted_once_for_all_of_them(
     assert len([q for q in queries if "count(*)" in q["sql"].lower()]) == 3
 
 
-def test_counts_that_a_page_shows_already_are_not_told_again(
-    htmx: Client, conversation: Conversation
-) -> None:
-    html = htmx.get("/inbox/counts/").content.decode()
-    version = re.search(r'data-version="(\w+)"', html)[1]  # type: ignore[index]
-    assert htmx.get(f"/inbox/counts/?version={version}").status_code == 204
-
-    Conversation.objects.update(unread=1)
-    cache.clear()
-
-    assert htmx.get(f"/inbox/counts/?version={version}").status_code == 200
-
-
-def test_a_row_is_looked_up_once_for_all_who_hear_of_it(
-    htmx: Client, conversation: Conversation, say: Say
-) -> None:
-    say(conversation, "First")
-    conversation.refresh_from_db()
-    address = f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}"
-    colleague = Client(headers={"HX-Request": "true"})
-    colleague.force_login(make_agent("yassine"))
-    htmx.get(address)
-
-    with CaptureQueriesContext(connection) as queries:
-        assertContains(colleague.get(address), "First")
-
-    assert not [q for q in queries if '"inbox_conversation"' in q["sql"]]
-
-
-def test_a_row_is_never_older_than_what_the_page_heard_of(
-    htmx: Client, conversation: Conversation, say: Say
-) -> None:
-    say(conversation, "First")
-    conversation.refresh_from_db()
-    htmx.get(f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}")
-    say(conversation, "Second", ago=timedelta(0))
-    conversation.refresh_from_db()
-
-    response = htmx.get(
-        f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}"
-    )
-
-    assertContains(response, "Second")
-
-
-def test_a_row_that_was_looked_up_for_a_colleague_shows_ones_own_draft(
-    htmx: Client, agent: Agent, conversation: Conversation, say: Say
-) -> None:
-    say(conversation, "First")
-    Draft.objects.create(
-        agent=agent, conversation=conversation, mode="reply", content="Mine alone"
-    )
-    conversation.refresh_from_db()
-    address = f"/inbox/all/rows/?ids={conversation.pk}:{conversation.revision}"
-    colleague = Client(headers={"HX-Request": "true"})
-    colleague.force_login(make_agent("yassine"))
-
-    assertContains(htmx.get(address), "Mine alone")
-    assertNotContains(colleague.get(address), "Mine alone")
-    assertContains(htmx.get(address), "Mine alone")
-
-
 def test_unread_conversations_of_mine_and_of_nobody_stand_on_the_badge(
     htmx: Client, agent: Agent, channel: Channel
 ) -> None:
@@ -641,7 +577,8 @@ def test_unread_conversations_of_mine_and_of_nobody_stand_on_the_badge(
 
     html = htmx.get("/inbox/counts/").content.decode()
 
-    assert '<span id="rail-unread" class="dx-rail-badge" hx-swap-oob="true">2<' in html
+    badge = html.partition('id="rail-unread"')[2].partition("</span>")[0]
+    assert badge.endswith("<span>2")
 
 
 # --- acts ----------------------------------------------------------------------------------------
