@@ -10,7 +10,7 @@ SERVERS = $(PY) dexra/embedded.py "$(or $(DATA_DIR),.data)" --
 PYTEST = DISPOSABLE_DATA=1 $(PY) dexra/embedded.py "$(or $(DATA_DIR),.data)/tests" -- $(PY) -m pytest
 APPS = dexra inbox channels_meta webhooks
 
-.PHONY: help run test check proof bench screenshots coverage words lock clean environment tools
+.PHONY: help run test check proof bench screenshots coverage schema words lock clean environment tools
 
 help:
 	@echo "make run      start Dexra: servers, web, workers (PORT=8000 DATA_DIR=.data)"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench    measure, and write docs/benchmarks.md"
 	@echo "make screenshots  take the README's pictures anew, with the system's Chromium"
 	@echo "make coverage  write docs/meta-coverage.md and the tables of docs/go-live.md anew"
+	@echo "make schema   write docs/openapi.json anew"
 	@echo "make words    gather what is to be translated into locale/"
 	@echo "make lock     write requirements*.txt anew from pyproject.toml"
 	@echo "make clean    remove the environment and caches; data stays in DATA_DIR"
@@ -48,6 +49,9 @@ screenshots: tools
 
 coverage: tools
 	@$(PY) docs/meta_coverage.py
+
+schema: tools
+	@$(PY) manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
 
 words: tools
 	@$(PY) dexra/catalogues.py gather

@@ -390,12 +390,17 @@ if SANDBOX:
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["inbox.api.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "inbox.api.scopes.HasScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "inbox.api.schema.ApiSchema",
     "EXCEPTION_HANDLER": "inbox.api.errors.problem_response",
     "UNAUTHENTICATED_USER": None,
+    # As in webhooks: UTC, whole seconds.
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
     "DEFAULT_THROTTLE_CLASSES": ["inbox.api.throttling.KeyThrottle"],
 }
 SPECTACULAR_SETTINGS = {
@@ -403,6 +408,23 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "DESCRIPTION": "Conversations, messages and people of the inbox, for programs.",
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "inbox.api.schema.add_refusals",
+        "webhooks.schemas.add_webhooks",
+    ],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ConversationStatus": "inbox.models.Conversation.Status",
+        "ChannelStatus": "inbox.models.Channel.Status",
+        "ActionStatus": "inbox.models.ChannelAction.Status",
+        "TemplateStatus": "inbox.models.MessageTemplate.Status",
+        "MessageType": "inbox.models.MessageType",
+        "Presence": "inbox.models.Agent.Presence",
+        "Priority": "inbox.api.conversations.PRIORITIES",
+    },
 }
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

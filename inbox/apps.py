@@ -11,9 +11,12 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         from inbox import history, rights
-        from inbox.events import emitted
+        from inbox.api import idempotency
+        from inbox.events import emitted, erased, register_keeper
 
         emitted.connect(history.check_reconnected)
+        erased.connect(idempotency.erase)
+        register_keeper("api", idempotency.forget_person)
         rights.watch()
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from django.db import models
 
-from inbox.models import Agent, AuditEntry
+from inbox.models import Actor, Agent, AuditEntry
 
 
 def note_act(
-    by: Agent | None, action: str, subject: models.Model, **details: Any
+    by: Actor | None, action: str, subject: models.Model, **details: Any
 ) -> None:
     """In the caller's transaction. details: JSON values, never what a customer said."""
     AuditEntry.objects.create(
-        agent=by,
+        agent=by if isinstance(by, Agent) else None,
         agent_name=by.name if by else "",
         action=action,
         subject_type=subject._meta.model_name or "",

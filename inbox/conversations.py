@@ -18,7 +18,9 @@ from inbox.events import Event, EventName, emit
 from inbox.jsonb import dump
 from inbox.mentions import note_mentions
 from inbox.models import (
+    Actor,
     Agent,
+    Channel,
     ChannelIdentity,
     Conversation,
     Direction,
@@ -29,6 +31,7 @@ from inbox.models import (
     Status,
 )
 from inbox.search import fold
+from inbox.turns import take_turn
 
 MAX_NOTE_CHARACTERS = 10_000
 # What a notification is of that its agent asked for by name: told whatever else they chose.
@@ -191,10 +194,51 @@ def lock(conversation: Conversation) -> Conversation:
 
 
 @transaction.atomic
+def open_conversation(identity: ChannelIdentity, by: Actor) -> Conversation:
+    """The thread in which this person is written to: the open one, else the last one, or a new
+    one where the channel wants that. It is the send that brings a closed one back to life."""
+    if found := _thread_of(identity):
+        return found
+    take_turn()  # they may be writing right now
+    if found := _thread_of(identity):
+        return found
+    moment = now()
+    conversation = Conversation.objects.create(
+        channel_id=identity.channel_id,
+        identity=identity,
+        last_message_at=moment,
+        last_inbound_at=identity.last_inbound_at,
+        window_expires_at=identity.window_expires_at,
+    )
+    emit(
+        [
+            Event(
+                EventName.CONVERSATION_CREATED,
+                channel_id=identity.channel_id,
+                occurred_at=moment,
+                conversation_id=conversation.pk,
+                source=_source_of(by),
+                details={"change": "created"},
+            )
+        ]
+    )
+    refresh([conversation.pk])
+    return conversation
+
+
+def _thread_of(identity: ChannelIdentity) -> Conversation | None:
+    last = Conversation.objects.filter(identity=identity).order_by("-pk")
+    closed = Conversation.Status.CLOSED
+    is_anew = identity.channel.reopening == Channel.Reopening.NEW
+    alive = last.exclude(status=closed).first()
+    return alive or (None if is_anew else last.first())
+
+
+@transaction.atomic
 def add_note(
-    *, conversation: Conversation, author: Agent, content: str, client_key: str = ""
+    *, conversation: Conversation, author: Actor, content: str, client_key: str = ""
 ) -> Message:
-    """Store an internal note. The same client key gives the same note.
+    """Store an internal note, of an agent or of a key. The same client key gives the same note.
 
     Raises ContentInvalid if it is empty or too long.
     """
@@ -218,8 +262,8 @@ def add_note(
         conversation=conversation,
         channel_id=conversation.channel_id,
         direction=Direction.NOTE,
-        source=Source.AGENT,
-        author=author,
+        source=_source_of(author),
+        author=author if isinstance(author, Agent) else None,
         author_name=author.name,
         type=MessageType.TEXT,
         content=content,
@@ -234,7 +278,7 @@ def add_note(
         conversation,
         [one.pk for one in called],
         NotificationKind.MENTION,
-        by=author.pk,
+        by=message.author_id,
     )
     refresh([conversation.pk])
     return message
@@ -242,7 +286,7 @@ def add_note(
 
 def record(
     conversation: Conversation,
-    by: Agent | None,
+    by: Actor | None,
     what: str,
     *,
     kept: Mapping[str, Any] | None = None,
@@ -257,8 +301,8 @@ def record(
         conversation=conversation,
         channel_id=conversation.channel_id,
         direction=Direction.EVENT,
-        source=Source.AGENT if by else Source.SYSTEM,
-        author=by,
+        source=_source_of(by),
+        author=by if isinstance(by, Agent) else None,
         author_name=by.name if by else "",
         type=MessageType.EVENT,
         status=Status.SENT,
@@ -273,12 +317,18 @@ def record(
                 channel_id=conversation.channel_id,
                 occurred_at=moment,
                 conversation_id=conversation.pk,
-                source=Source.AGENT if by else "",
+                source=_source_of(by) if by else "",
                 details={"change": what, **details},
             )
         ]
     )
     refresh([conversation.pk])
+
+
+def _source_of(by: Actor | None) -> str:
+    if by is None:
+        return Source.SYSTEM
+    return Source.AGENT if isinstance(by, Agent) else Source.API
 
 
 @shared_task(name="inbox.live.republish")

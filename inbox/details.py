@@ -17,7 +17,7 @@ from inbox.audit import note_act
 from inbox.conversations import refresh
 from inbox.errors import ContentInvalid
 from inbox.events import Event, EventName, emit
-from inbox.models import Agent, Contact, Conversation
+from inbox.models import Actor, Contact, Conversation
 
 MAX_NAME = 200
 MAX_ATTRIBUTES = 50
@@ -31,7 +31,7 @@ MAX_TOLD = 20
 def update_contact(
     *,
     contact: Contact,
-    by: Agent | None,
+    by: Actor | None,
     name: str,
     email: str,
     phone: str,
@@ -62,6 +62,26 @@ def update_contact(
     _tell(current, changed)
     note_act(by, "contact_changed", current, fields=changed)
     return changed
+
+
+@transaction.atomic
+def create_contact(
+    *,
+    by: Actor | None,
+    name: str,
+    email: str,
+    phone: str,
+    attributes: Mapping[str, Any],
+) -> Contact:
+    """Somebody who has not written yet. Raises ContentInvalid as update_contact does."""
+    contact = Contact.objects.create(
+        name=_clean_name(name),
+        email=_clean_email(email),
+        phone=clean_phone(phone),
+        attributes=_clean_attributes(attributes),
+    )
+    note_act(by, "contact_created", contact)
+    return contact
 
 
 def clean_phone(phone: str) -> str:

@@ -6,6 +6,7 @@ changes. Where files lie is nobody's business: `inbox.pages.downloads` alone ser
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import uuid
@@ -89,6 +90,9 @@ _SPOOLED_BYTES = 1024 * 1024
 # How long whoever gets a file's public address may fetch it.
 PUBLIC_SPAN = timedelta(hours=6)
 _PUBLIC_SALT = "inbox.media.public"
+# The same for whoever is told of it in an event, which may be days under way.
+TOLD_SPAN = timedelta(days=7)
+_TOLD_SALT = "inbox.media.told"
 _THUMBNAIL = ".thumb.webp"
 _NOT_NOW = gettext_lazy("The file could not be fetched just now.")
 
@@ -449,18 +453,26 @@ def public_url(attachment: Attachment) -> str:
     return f"{settings.PUBLIC_URL}{reverse('public_file', args=[token])}"
 
 
+def told_url(attachment_id: int) -> str:
+    """Where anybody who is told of a file may fetch it for TOLD_SPAN, as soon as it is ours."""
+    token = _signer(_TOLD_SALT).sign(str(attachment_id))
+    return f"{settings.PUBLIC_URL}{reverse('public_file', args=[token])}"
+
+
 def find_public(token: str) -> Attachment | None:
-    """The attachment of a public address, while that is good and the message not unsent."""
-    try:
-        pk = _signer().unsign(token, max_age=PUBLIC_SPAN)
-    except signing.BadSignature:
-        return None
-    found = Attachment.objects.filter(pk=pk, message__deleted_at=None)
-    return found.exclude(file="").first()
+    """The attachment of a public address, while that is good and the message not unsent.
+
+    It may have no file yet, or none any more.
+    """
+    for salt, span in ((_PUBLIC_SALT, PUBLIC_SPAN), (_TOLD_SALT, TOLD_SPAN)):
+        with contextlib.suppress(signing.BadSignature):
+            pk = _signer(salt).unsign(token, max_age=span)
+            return Attachment.objects.filter(pk=pk, message__deleted_at=None).first()
+    return None
 
 
-def _signer() -> signing.TimestampSigner:
-    return signing.TimestampSigner(salt=_PUBLIC_SALT, sep=".")
+def _signer(salt: str = _PUBLIC_SALT) -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt=salt, sep=".")
 
 
 # --- forgetting ----------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from inbox.errors import (
 )
 from inbox.media import drop_attachments, store_upload
 from inbox.models import (
+    Actor,
     Agent,
     Attachment,
     Channel,
@@ -369,7 +370,7 @@ def _outline_of_stored(message: Message) -> tuple[Any, ...]:
 
 
 @transaction.atomic
-def retry_message(*, message: Message, by: Agent) -> Message:
+def retry_message(*, message: Message, by: Actor) -> Message:
     """Send a failed message again, as a person's decision and record.
 
     Raises StateForbids if it has not failed, and whatever queue_reply raises.

@@ -14,13 +14,21 @@ from django.db.models import Model, Q
 from django.utils.timezone import now
 
 from inbox.bell import ring
-from inbox.models import ChannelAction, Erasure, Import, StagedFile
+from inbox.models import (
+    ChannelAction,
+    Erasure,
+    IdempotentAnswer,
+    Import,
+    StagedFile,
+)
 
 logger = logging.getLogger(__name__)
 
 BATCH = 5000
 # How long a file waits in a composer.
 KEEP_STAGED = timedelta(days=1)
+# How long the same Idempotency-Key gives the same answer.
+KEEP_ANSWERS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ rules: list[Rule] = [
     ),
     # Handed over and never sent: the file goes by the sweeper, as it belongs to nobody then.
     Rule(StagedFile, "created_at", lambda: KEEP_STAGED, Q()),
+    Rule(IdempotentAnswer, "created_at", lambda: KEEP_ANSWERS, Q()),
 ]
 
 

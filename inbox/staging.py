@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -11,23 +12,21 @@ from inbox.channels import SendError
 from inbox.content import check_file, read_file
 from inbox.errors import ContentInvalid, StateForbids
 from inbox.media import SentFile, store_upload
-from inbox.models import Agent, Conversation, StagedFile
+from inbox.models import Actor, Agent, Conversation, StagedFile
 
 # Of one agent in one conversation, at a time: what one sitting needs.
 MAX_STAGED = 30
 
 
-def stage_file(
-    *, conversation: Conversation, agent: Agent, file: SentFile
-) -> StagedFile:
-    """Keep a file for the agent's next reply.
+def stage_file(*, conversation: Conversation, by: Actor, file: SentFile) -> StagedFile:
+    """Keep a file for the next reply of an agent, or of a key.
 
     Raises ContentInvalid for what the channel would refuse, StateForbids while the storage is away.
     """
     channel = conversation.channel
     found = read_file(file, channel.adapter.limits)
     check_file(found, channel)
-    if waiting_files(conversation, agent).count() >= MAX_STAGED:
+    if waiting_files(conversation, by).count() >= MAX_STAGED:
         raise ContentInvalid(
             _("Too many files wait here already. Send or remove some first."),
             param="attachments",
@@ -37,7 +36,7 @@ def stage_file(
     except SendError as error:
         raise StateForbids(error.detail, param="attachments") from error
     return StagedFile.objects.create(
-        agent=agent,
+        **_owner(by),
         conversation=conversation,
         kind=found.kind,
         file=stored.path,
@@ -50,21 +49,24 @@ def stage_file(
     )
 
 
-def waiting_files(conversation: Conversation, agent: Agent) -> QuerySet[StagedFile]:
-    """What the agent has put into this composer and not sent."""
-    return StagedFile.objects.filter(
-        conversation=conversation, agent=agent, message=None
-    )
+def _owner(by: Actor) -> dict[str, Any]:
+    return {"agent" if isinstance(by, Agent) else "api_key": by}
+
+
+def waiting_files(conversation: Conversation, by: Actor) -> QuerySet[StagedFile]:
+    """What they have handed over for this conversation and not sent."""
+    own = StagedFile.objects.filter(**_owner(by))
+    return own.filter(conversation=conversation, message=None)
 
 
 def chosen_files(
-    conversation: Conversation, agent: Agent, ids: Sequence[int]
+    conversation: Conversation, by: Actor, ids: Sequence[int]
 ) -> list[StagedFile]:
     """In the order in which they are named, those of an earlier post of the same reply too.
 
     Raises ContentInvalid if one is gone.
     """
-    own = StagedFile.objects.filter(conversation=conversation, agent=agent)
+    own = StagedFile.objects.filter(conversation=conversation, **_owner(by))
     found = own.in_bulk(list(ids))
     if len(found) < len(set(ids)):
         raise ContentInvalid(

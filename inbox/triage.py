@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from inbox.conversations import lock, notify, record, refresh
 from inbox.errors import ContentInvalid, StateForbids
 from inbox.models import (
+    Actor,
     Agent,
     ChannelIdentity,
     Conversation,
@@ -45,7 +46,7 @@ CLOSED, OPEN, SNOOZED = (
 
 @transaction.atomic
 def assign_conversation(
-    *, conversation: Conversation, assignee: Agent | None, by: Agent | None
+    *, conversation: Conversation, assignee: Agent | None, by: Actor | None
 ) -> None:
     """Give a conversation to an agent, or back to everybody.
 
@@ -74,13 +75,13 @@ def assign_conversation(
             current,
             [assignee.pk],
             NotificationKind.ASSIGNED,
-            by=by.pk if by else None,
+            by=by.pk if isinstance(by, Agent) else None,
         )
 
 
 @transaction.atomic
 def assign_team(
-    *, conversation: Conversation, team: Team | None, by: Agent | None
+    *, conversation: Conversation, team: Team | None, by: Actor | None
 ) -> None:
     """Put a conversation into a team's queue, or into nobody's."""
     current = lock(conversation)
@@ -95,7 +96,7 @@ def assign_team(
 
 
 @transaction.atomic
-def close_conversation(*, conversation: Conversation, by: Agent | None) -> None:
+def close_conversation(*, conversation: Conversation, by: Actor | None) -> None:
     """Call it done. A new message brings it back."""
     current = lock(conversation)
     if current.status == CLOSED:
@@ -119,7 +120,7 @@ def close_conversation(*, conversation: Conversation, by: Agent | None) -> None:
 
 
 @transaction.atomic
-def reopen_conversation(*, conversation: Conversation, by: Agent | None) -> None:
+def reopen_conversation(*, conversation: Conversation, by: Actor | None) -> None:
     """Open a closed or snoozed conversation again. What was waiting when it was closed waits
     again, unless something happened since.
 
@@ -167,7 +168,7 @@ def _check_sole(conversation: Conversation) -> None:
 
 @transaction.atomic
 def snooze_conversation(
-    *, conversation: Conversation, until: datetime | None, by: Agent | None
+    *, conversation: Conversation, until: datetime | None, by: Actor | None
 ) -> None:
     """Put it away until a moment, or until the person writes: whichever comes first.
 
@@ -243,7 +244,7 @@ def _who_snoozed(conversation_ids: Collection[int]) -> dict[int, int]:
 
 @transaction.atomic
 def set_priority(
-    *, conversation: Conversation, priority: Priority, by: Agent | None
+    *, conversation: Conversation, priority: Priority, by: Actor | None
 ) -> None:
     current = lock(conversation)
     if current.priority == priority:
@@ -254,12 +255,23 @@ def set_priority(
 
 
 @transaction.atomic
+def set_subject(*, conversation: Conversation, subject: str, by: Actor | None) -> None:
+    """Say what it is about; "" for nothing in particular."""
+    current = lock(conversation)
+    if current.subject == subject:
+        return
+    current.subject = subject
+    current.save(update_fields=["subject"])
+    record(current, by, "subject")
+
+
+@transaction.atomic
 def change_tags(
     *,
     conversation: Conversation,
     add: Collection[Tag] = (),
     remove: Collection[Tag] = (),
-    by: Agent | None,
+    by: Actor | None,
 ) -> None:
     """Raises ContentInvalid where there would be too many."""
     current = lock(conversation)

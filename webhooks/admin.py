@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from inbox.events import EventName
-from inbox.models import Channel
+from inbox.models import Agent, Channel
 from webhooks import endpoints
 from webhooks.models import (
     EVENT_NAMES,
@@ -96,7 +97,11 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     ]
     actions = [
         "send_ping",
+        "send_samples",
         "rotate_secret",
+        "rotate_secret_in_a_week",
+        "rotate_secret_at_once",
+        "reveal_secret",
         "pause",
         "resume",
         "resume_from_now",
@@ -150,17 +155,61 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     def rotate_secret(
         self, request: HttpRequest, queryset: QuerySet[Endpoint]
     ) -> HttpResponse | None:
-        chosen = list(queryset[:2])
-        if len(chosen) != 1:
-            self.message_user(
-                request,
-                _("Choose one endpoint: its secret is shown once."),
-                messages.ERROR,
-            )
+        return self._rotate(request, queryset, endpoints.ROTATION_OVERLAP)
+
+    @admin.action(
+        description=gettext_lazy(
+            "Make a new secret (the present one works for 7 days)"
+        ),
+        permissions=["change"],
+    )
+    def rotate_secret_in_a_week(
+        self, request: HttpRequest, queryset: QuerySet[Endpoint]
+    ) -> HttpResponse | None:
+        return self._rotate(request, queryset, endpoints.LONGEST_OVERLAP)
+
+    @admin.action(
+        description=gettext_lazy("Make a new secret (the present one ends now)"),
+        permissions=["change"],
+    )
+    def rotate_secret_at_once(
+        self, request: HttpRequest, queryset: QuerySet[Endpoint]
+    ) -> HttpResponse | None:
+        return self._rotate(request, queryset, timedelta(0))
+
+    @admin.action(
+        description=gettext_lazy("Show the secret (this is written down)"),
+        permissions=["change"],
+    )
+    def reveal_secret(
+        self, request: HttpRequest, queryset: QuerySet[Endpoint]
+    ) -> HttpResponse | None:
+        endpoint = self._only_one(request, queryset)
+        if endpoint is None:
             return None
-        secret = endpoints.rotate_secret(chosen[0])
-        chosen[0].refresh_from_db()
-        return self._show_secret(request, chosen[0], secret)
+        secret = endpoints.reveal_secret(endpoint, by=cast("Agent", request.user))
+        return self._show_secret(request, endpoint, secret)
+
+    def _rotate(
+        self, request: HttpRequest, queryset: QuerySet[Endpoint], overlap: timedelta
+    ) -> HttpResponse | None:
+        endpoint = self._only_one(request, queryset)
+        if endpoint is None:
+            return None
+        by = cast("Agent", request.user)
+        secret = endpoints.rotate_secret(endpoint, by=by, overlap=overlap)
+        endpoint.refresh_from_db()
+        return self._show_secret(request, endpoint, secret)
+
+    def _only_one(
+        self, request: HttpRequest, queryset: QuerySet[Endpoint]
+    ) -> Endpoint | None:
+        chosen = list(queryset[:2])
+        if len(chosen) == 1:
+            return chosen[0]
+        text = _("Choose one endpoint: its secret is shown once.")
+        self.message_user(request, text, messages.ERROR)
+        return None
 
     # --- other actions ---------------------------------------------------------------------------
 
@@ -175,6 +224,16 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
                     '{} <a href="{}">{}</a>', _("A ping is on its way."), url, endpoint
                 ),
             )
+
+    @admin.action(
+        description=gettext_lazy("Send a sample of every event it chose"),
+        permissions=["change"],
+    )
+    def send_samples(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
+        for endpoint in queryset:
+            for name in endpoint.events or EventName:
+                endpoints.send_sample(endpoint, EventName(name))
+        self.message_user(request, _("The samples are on their way."))
 
     @admin.action(
         description=gettext_lazy("Pause: events wait"), permissions=["change"]
@@ -292,9 +351,15 @@ class AttemptInline(ReadOnly, admin.TabularInline[DeliveryAttempt, Delivery]):
         "duration_ms",
         "status",
         "error",
+        "see_request_headers",
         "see_response",
     )
     readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("headers that were sent"))
+    def see_request_headers(self, attempt: DeliveryAttempt) -> SafeString:
+        lines = [f"{name}: {value}" for name, value in attempt.request_headers.items()]
+        return format_html('<pre dir="ltr">{}</pre>', "\n".join(lines))
 
     @admin.display(description=gettext_lazy("answer"))
     def see_response(self, attempt: DeliveryAttempt) -> SafeString:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -39,6 +39,7 @@ class Outcome:
     failure: Failure | None = None
     response: str = ""
     retry_after: timedelta | None = None
+    request_headers: dict[str, str] = field(default_factory=dict)
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -70,6 +71,7 @@ async def post(
     signed = headers(
         event_id=event_id, timestamp=int(time.time()), body=body, keys=keys
     )
+    outcome.request_headers = _HEADERS | signed
     try:
         async with (
             asyncio.timeout(deadline),

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
+from inbox.audit import note_act
 from inbox.bell import kick_after_commit
 from inbox.events import EventName
+from inbox.models import Agent
 from webhooks.models import Delivery, Endpoint, Event, new_event_id
-from webhooks.payloads import build_ping
+from webhooks.samples import build_sample
 from webhooks.sending import dispatch
 from webhooks.signing import generate_secret
 
-# How long the secret before still signs beside the new one.
+# How long the secret before still signs beside the new one, unless somebody says otherwise.
 ROTATION_OVERLAP = timedelta(hours=24)
+LONGEST_OVERLAP = timedelta(days=7)
 # How far back, and how many at once, missed events are sent again.
 RECOVERED_SPAN = timedelta(days=14)
 MAX_RECOVERED = 10_000
@@ -29,25 +32,46 @@ FORGET_DELIVERIES = "delete from webhooks_delivery where endpoint_id = %s"
 
 
 @transaction.atomic
-def rotate_secret(endpoint: Endpoint) -> str:
-    """Give the endpoint a new secret, which is returned; the present one signs on for a day."""
+def rotate_secret(
+    endpoint: Endpoint,
+    *,
+    by: Agent | None = None,
+    overlap: timedelta = ROTATION_OVERLAP,
+) -> str:
+    """Give the endpoint a new secret, which is returned; the present one signs on for `overlap`.
+
+    Raises ValueError for an overlap of less than nothing or more than LONGEST_OVERLAP.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise ValueError(overlap)
     current = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
-    current.previous_secret = current.secret
-    current.previous_secret_until = now() + ROTATION_OVERLAP
+    current.previous_secret = current.secret if overlap else ""
+    current.previous_secret_until = now() + overlap if overlap else None
     current.secret = generate_secret()
     current.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+    note_act(by, "endpoint_secret_rotated", current)
     return current.secret
 
 
 @transaction.atomic
+def reveal_secret(endpoint: Endpoint, *, by: Agent) -> str:
+    """The secret once more; who asked for it is written down."""
+    note_act(by, "endpoint_secret_revealed", endpoint)
+    return endpoint.secret
+
+
 def ping(endpoint: Endpoint) -> Delivery:
     """Send an event about nothing to this endpoint alone."""
+    return send_sample(endpoint, EventName.PING)
+
+
+@transaction.atomic
+def send_sample(endpoint: Endpoint, name: EventName) -> Delivery:
+    """Send an event of this kind about nobody to this endpoint alone, whatever it chose."""
     event_id, moment = new_event_id(), now()
+    body = build_sample(event_id, name, endpoint_id=endpoint.pk, at=moment)
     event = Event.objects.create(
-        id=event_id,
-        name=EventName.PING,
-        occurred_at=moment,
-        body=build_ping(event_id, endpoint_id=endpoint.pk, at=moment).encode(),
+        id=event_id, name=name, occurred_at=moment, body=body.encode()
     )
     delivery = Delivery.objects.create(event=event, endpoint=endpoint)
     kick_after_commit(dispatch)
@@ -78,11 +102,12 @@ def resume(endpoint: Endpoint, *, skip_waiting: bool = False) -> None:
     kick_after_commit(dispatch)
 
 
-def recover(endpoint: Endpoint) -> int:
-    """Send again what it missed in the last 14 days, oldest first. Returns how many."""
+def recover(endpoint: Endpoint, *, since: datetime | None = None) -> int:
+    """Send again what it missed since then (at most 14 days ago), oldest first. Returns how many."""
+    earliest = now() - RECOVERED_SPAN
     missed = endpoint.deliveries.filter(
         state__in=[Delivery.State.FAILED, Delivery.State.SKIPPED],
-        created_at__gte=now() - RECOVERED_SPAN,
+        created_at__gte=max(since or earliest, earliest),
     ).order_by("-pk")
     ids = list(missed.values_list("pk", flat=True)[:MAX_RECOVERED])
     return resend(Delivery.objects.filter(pk__in=ids))

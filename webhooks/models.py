@@ -252,6 +252,10 @@ class DeliveryAttempt(models.Model):
         verbose_name=_("delivery"),
     )
     number = models.PositiveSmallIntegerField(_("number"))
+    # As they were sent, the signature too.
+    request_headers = models.JSONField(
+        _("headers that were sent"), default=dict, db_default={}
+    )
     started_at = models.DateTimeField(_("started"))
     duration_ms = models.PositiveIntegerField(_("milliseconds"))
     status = models.PositiveSmallIntegerField(_("status"), null=True, blank=True)

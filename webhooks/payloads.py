@@ -10,6 +10,8 @@ from typing import Any
 from inbox.channels import get_adapter
 from inbox.events import Event, EventName
 from inbox.jsonb import dump
+from inbox.media import FETCHED_KINDS, told_url
+from webhooks.fitting import fit
 from webhooks.snapshots import (
     Account,
     ConversationRow,
@@ -36,16 +38,21 @@ _PART_EXTRAS = ("coordinates", "sticker_id", "emoji")
 # Details by which a listener finds rows; they are no public words.
 _INTERNAL = {"identity_id", "status"}
 
+# Of the bodies as a whole. It changes only if a receiver of the one before would misread the new
+# one; a new key is no new version.
+VERSION = 1
+
 
 def build_body(
     event_id: str, event: Event, snapshot: Snapshot, *, sequence: int | None
 ) -> str:
     """What is stored as UTF-8, and so signed and sent."""
     account = snapshot.accounts[event.channel_id]
-    return dump(
+    return fit(
         {
             "id": event_id,
             "event": event.name.value,
+            "version": VERSION,
             "channel": account.kind,
             "timestamp": format_moment(event.occurred_at),
             "source": event.source or SYSTEM,
@@ -61,6 +68,7 @@ def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> str:
         {
             "id": event_id,
             "event": EventName.PING.value,
+            "version": VERSION,
             "channel": None,
             "timestamp": format_moment(at),
             "source": SYSTEM,
@@ -173,7 +181,9 @@ def _message(row: MessageRow, event: Event) -> Json:
 
 
 def _attachment(part: Json) -> Json:
-    extra = part.pop("extra")
+    extra, pk, is_had = part.pop("extra"), part.pop("id"), part.pop("is_had")
+    if part["type"] in FETCHED_KINDS:
+        part["url"] = told_url(pk) if is_had else None
     return part | {name: extra[name] for name in _PART_EXTRAS if extra.get(name)}
 
 

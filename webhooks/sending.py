@@ -113,7 +113,8 @@ RECORD = """
   with k as (
        select * from json_to_recordset(%(results)s::json)
             k(id bigint, attempts int, state text, delay float8, status int, error text,
-              started_at timestamptz, duration_ms int, response text)),
+              started_at timestamptz, duration_ms int, response text,
+              request_headers jsonb)),
        done as (
        update webhooks_delivery d
           set state = k.state, attempts = k.attempts, last_status = k.status,
@@ -126,9 +127,10 @@ RECORD = """
           and e.id = d.endpoint_id and e.lease_token = %(token)s
     returning d.id, d.event_id)
 insert into webhooks_deliveryattempt
-       (delivery_id, number, started_at, duration_ms, status, error, response)
+       (delivery_id, number, started_at, duration_ms, status, error, request_headers,
+        response)
 select k.id, k.attempts, k.started_at, k.duration_ms, k.status, k.error,
-       case when v.erased_at is null then k.response else '' end
+       k.request_headers, case when v.erased_at is null then k.response else '' end
   from k join done on done.id = k.id join webhooks_event v on v.id = done.event_id
 returning delivery_id
 """
@@ -206,6 +208,7 @@ class Result:
             "started_at": self.outcome.started_at.isoformat(),
             "duration_ms": self.outcome.duration_ms,
             "response": self.outcome.response,
+            "request_headers": self.outcome.request_headers,
         }
 
 

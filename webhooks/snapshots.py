@@ -119,6 +119,7 @@ select m.id, m.direction, m.type, m.content, m.status, m.author_name,
        m.deleted_at is not null,
        m.error_class, m.error_code, m.error_detail,
        (select json_agg(json_build_object(
+                   'id', a.id, 'is_had', a.file <> '' or a.state = 'remote',
                    'type', a.kind, 'url', nullif(a.remote_url, ''),
                    'mime_type', nullif(a.mime_type, ''), 'size', a.size,
                    'title', nullif(a.title, ''), 'extra', a.extra)

@@ -1,10 +1,12 @@
 from django.conf import settings
 from django.urls import URLPattern, path
 
-from webhooks import echo
+from webhooks import echo, texts
 
 app_name = "webhooks"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("texts/<str:token>", texts.show_text, name="text"),
+]
 
 if settings.SANDBOX:
     urlpatterns += [

@@ -6,13 +6,26 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
-from inbox.models import ApiKey
+from inbox.audit import note_act
+from inbox.models import Agent, ApiKey, Scope
+from inbox.models.api_keys import usual_scopes
+
+
+class ApiKeyForm(forms.ModelForm[ApiKey]):
+    scopes = forms.MultipleChoiceField(
+        label=_("scopes"),
+        choices=Scope.choices,
+        initial=usual_scopes,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("What the key may do. Tick what its program needs, and no more."),
+    )
 
 
 @admin.register(ApiKey)
@@ -28,12 +41,12 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     ]
     list_select_related = ["created_by"]
     search_fields = ["name", "prefix"]
-    fields = ["name", "expires_at"]
+    form = ApiKeyForm
     actions = ["revoke"]
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         shown = ["prefix", "created_by", "created_at", "last_used_at", "revoked_at"]
-        return ["name", "expires_at", *(shown if obj else [])]
+        return ["name", "expires_at", "scopes", *(shown if obj else [])]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: ApiKey | None = None
@@ -52,12 +65,15 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         change: bool,
     ) -> None:
         """A new key is issued, not saved: only here is it known in the clear."""
+        by: Agent = request.user  # type: ignore[assignment]  # signed in
         if change:
             super().save_model(request, obj, form, change)
+            note_act(by, "api_key_changed", obj, fields=form.changed_data)
             return
-        issued, key = ApiKey.issue(obj.name, created_by=request.user)  # type: ignore[arg-type]  # signed in
-        issued.expires_at = obj.expires_at
-        issued.save(update_fields=["expires_at"])
+        issued, key = ApiKey.issue(
+            obj.name, created_by=by, scopes=obj.scopes, expires_at=obj.expires_at
+        )
+        note_act(by, "api_key_made", issued, prefix=issued.prefix, scopes=obj.scopes)
         obj.pk, obj.prefix = issued.pk, issued.prefix
         obj._state.adding = False
         request.issued_key = key  # type: ignore[attr-defined]  # read by response_add, this request only
@@ -74,6 +90,15 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         }
         return TemplateResponse(request, "admin/inbox/apikey/issued.html", context)
 
+    def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
+        note_act(request.user, "api_key_deleted", obj, prefix=obj.prefix)  # type: ignore[arg-type]  # signed in
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            note_act(request.user, "api_key_deleted", key, prefix=key.prefix)  # type: ignore[arg-type]  # signed in
+        super().delete_queryset(request, queryset)
+
     @admin.display(description=_("usable"), boolean=True)
     def is_usable(self, key: ApiKey) -> bool:
         expired = key.expires_at is not None and key.expires_at <= now()
@@ -81,4 +106,9 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
     @admin.action(description=_("Revoke the chosen keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        queryset.filter(revoked_at=None).update(revoked_at=now())
+        by: Agent = request.user  # type: ignore[assignment]  # signed in
+        with transaction.atomic():
+            for key in queryset.select_for_update(of=("self",)).filter(revoked_at=None):
+                key.revoked_at = now()
+                key.save(update_fields=["revoked_at"])
+                note_act(by, "api_key_revoked", key, prefix=key.prefix)

@@ -9,25 +9,24 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from inbox.api.authentication import holder_of
-from inbox.api.composing import ContentSerializer, client_key, read_parts
+from inbox.api.acting import ActingSerializer, writer_of
+from inbox.api.composing import ContentSerializer, read_parts
+from inbox.api.idempotency import client_key, idempotent
+from inbox.api.ids import message_of
 from inbox.api.messages import (
-    IDEMPOTENCY_KEY,
     ActionSerializer,
     MessageSerializer,
     answer_created,
-    message_of,
 )
 from inbox.api.schema import enveloped, problems
+from inbox.api.views import ApiView
 from inbox.comment_rules import CommentAct
 from inbox.comments import manage_comment, reply_privately, reply_publicly
-from inbox.models import Message, MessageType, Source
-from inbox.outbound import Writer
+from inbox.models import Message, MessageType, Scope
 
 
-class CommentReplySerializer(ContentSerializer):
+class CommentReplySerializer(ContentSerializer, ActingSerializer):
     """public: under the comment, words only. private: one message into the person's inbox."""
 
     visibility = serializers.ChoiceField(choices=["public", "private"])
@@ -40,26 +39,26 @@ def comment_of(request: Request, message_id: str) -> Message:
     return message
 
 
-def writer_of(request: Request) -> Writer:
-    return Writer(Source.API, name=holder_of(request).key.name)
+class CommentReply(ApiView):
+    scopes = {"POST": Scope.COMMENTS_WRITE}
 
-
-class CommentReply(APIView):
     @extend_schema(
-        parameters=[IDEMPOTENCY_KEY],
         request=CommentReplySerializer,
         responses={
             201: enveloped(MessageSerializer, many=True),
-            **problems(401, 404, 409, 422),
+            **problems(404, 409, 422),
         },
     )
+    @idempotent
     def post(self, request: Request, message_id: str) -> Response:
         """Queue an answer to a comment. In private once per comment, within its days."""
         comment = comment_of(request, message_id)
         reply = CommentReplySerializer(data=request.data)
         reply.is_valid(raise_exception=True)
-        parts = read_parts(reply.validated_data)
-        by, key = writer_of(request), client_key(request)
+        parts = read_parts(
+            request, reply.validated_data, conversation=comment.conversation
+        )
+        by, key = writer_of(request, reply.validated_data), client_key(request)
         if reply.validated_data["visibility"] == "private":
             message = reply_privately(comment=comment, by=by, client_key=key, **parts)
         else:
@@ -81,19 +80,24 @@ def _words_of(parts: dict[str, Any]) -> str:
     return content
 
 
-class CommentActs(APIView):
+class CommentActs(ApiView):
     """hide, unhide, like, unlike or delete."""
 
     act: CommentAct
+    scopes = {"POST": Scope.COMMENTS_WRITE}
 
     @extend_schema(
-        request=None,
-        responses={202: enveloped(ActionSerializer), **problems(401, 404, 409)},
+        request=ActingSerializer,
+        responses={202: enveloped(ActionSerializer), **problems(404, 409, 422)},
     )
+    @idempotent
     def post(self, request: Request, message_id: str) -> Response:
         """Have the channel do it. 202 at once; the thread and the events tell when it is done."""
         comment = comment_of(request, message_id)
-        action = manage_comment(comment=comment, act=self.act, by=writer_of(request))
+        acting = ActingSerializer(data=request.data)
+        acting.is_valid(raise_exception=True)
+        by = writer_of(request, acting.validated_data)
+        action = manage_comment(comment=comment, act=self.act, by=by)
         data = {"data": ActionSerializer(action).data}
         return Response(data, status=status.HTTP_202_ACCEPTED)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from rest_framework import serializers
@@ -11,8 +10,10 @@ from rest_framework.request import Request
 
 from inbox.api.authentication import holder_of
 from inbox.channels import Button, Card, OutgoingMedia, QuickReply, TemplateUse
+from inbox.content import Medium
+from inbox.models import Conversation
+from inbox.staging import chosen_files
 
-MAX_KEY_CHARACTERS = 255
 MAX_TEXT = 20_000
 MAX_ADDRESS = 2000
 
@@ -59,8 +60,20 @@ class TemplateUseSerializer(serializers.Serializer[Any]):
 
 
 class OutgoingAttachmentSerializer(serializers.Serializer[Any]):
-    type = serializers.ChoiceField(choices=["image", "video", "audio", "file"])
-    url = serializers.URLField(max_length=MAX_ADDRESS)
+    """By an address, with its type; or a file that was uploaded before."""
+
+    type = serializers.ChoiceField(
+        choices=["image", "video", "audio", "file"], required=False
+    )
+    url = serializers.URLField(max_length=MAX_ADDRESS, required=False)
+    upload_id = serializers.RegexField(r"^FILE_\d{1,18}$", required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("url" in attrs) == ("upload_id" in attrs):
+            raise ValidationError("Give a `url` or an `upload_id`.")
+        if "url" in attrs and "type" not in attrs:
+            raise ValidationError({"type": "This field is required."})
+        return attrs
 
 
 class ContentSerializer(serializers.Serializer[Any]):
@@ -74,19 +87,42 @@ class ContentSerializer(serializers.Serializer[Any]):
     cards = CardSerializer(many=True, required=False, default=list)
 
 
-def read_parts(values: dict[str, Any]) -> dict[str, Any]:
-    """Validated content as the keyword arguments of queue_reply and its like."""
+def read_parts(
+    request: Request, values: dict[str, Any], *, conversation: Conversation
+) -> dict[str, Any]:
+    """Validated content as the keyword arguments of queue_reply and its like.
+
+    Raises ContentInvalid for an upload that is not there.
+    """
     return {
         "content": values["content"],
-        "media": [
-            OutgoingMedia(part["type"], part["url"]) for part in values["attachments"]
-        ],
+        "media": _media(request, values["attachments"], conversation),
         "quick_replies": [
             QuickReply(one["title"], one["payload"], one["type"])
             for one in values["quick_replies"]
         ],
         "cards": [_card(one) for one in values["cards"]],
     }
+
+
+def _media(
+    request: Request, told: list[dict[str, Any]], conversation: Conversation
+) -> list[Medium]:
+    ids = [_number(one) for one in told if "upload_id" in one]
+    if not ids:
+        return [OutgoingMedia(one["type"], one["url"]) for one in told]
+    files = chosen_files(conversation, holder_of(request).key, ids)
+    uploads = {file.pk: file for file in files}
+    return [
+        uploads[_number(one)]
+        if "upload_id" in one
+        else OutgoingMedia(one["type"], one["url"])
+        for one in told
+    ]
+
+
+def _number(told: dict[str, Any]) -> int:
+    return int(told["upload_id"].removeprefix("FILE_"))
 
 
 def _card(told: dict[str, Any]) -> Card:
@@ -101,16 +137,3 @@ def read_template(told: dict[str, Any] | None) -> TemplateUse | None:
         return None
     parameters = {part: tuple(values) for part, values in told["parameters"].items()}
     return TemplateUse(told["name"], told["language"], parameters)
-
-
-def client_key(request: Request) -> str:
-    """The Idempotency-Key header, of this key alone."""
-    given = request.headers.get("Idempotency-Key", "")
-    if len(given) > MAX_KEY_CHARACTERS:
-        raise ValidationError(
-            {"Idempotency-Key": f"At most {MAX_KEY_CHARACTERS} characters."}
-        )
-    if not given:
-        return ""
-    digest = hashlib.sha256(given.encode()).hexdigest()
-    return f"api-{holder_of(request).key.pk}-{digest}"

@@ -1,30 +1,30 @@
-"""GET and POST /v1/conversations/{id}/messages; reactions to one message."""
+"""/v1/conversations/{id}/messages and notes, /v1/messages/{id}: read, write, retry, react."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Any
 
-from django.http import Http404
-from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from inbox.actions import react
-from inbox.api.authentication import holder_of
+from inbox.api.acting import ActingSerializer, actor_of, writer_of
 from inbox.api.composing import (
     ContentSerializer,
     TemplateUseSerializer,
-    client_key,
     read_parts,
     read_template,
 )
-from inbox.api.pagination import paginate
+from inbox.api.idempotency import client_key, idempotent
+from inbox.api.ids import conversation_of, message_of
+from inbox.api.pagination import ListQuery, paginate
 from inbox.api.schema import enveloped, page_of, problems
+from inbox.api.views import ApiView
+from inbox.conversations import MAX_NOTE_CHARACTERS, add_note
 from inbox.media import public_url
 from inbox.models import (
     Attachment,
@@ -33,17 +33,9 @@ from inbox.models import (
     Direction,
     Message,
     MessageType,
-    Source,
+    Scope,
 )
-from inbox.outbound import queue_reply
-
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="The same key gives the first answer again, however often it is asked.",
-)
-_MESSAGE_ID = re.compile(r"MSG_(\d{1,18})")
+from inbox.outbound import queue_reply, retry_message
 
 
 class AttachmentSerializer(serializers.Serializer[Any]):
@@ -138,11 +130,15 @@ def _as_public(told: dict[str, Any]) -> dict[str, Any]:
     return {"type": told.get("kind", "text"), **rest}
 
 
-class ReplySerializer(ContentSerializer):
+class ReplySerializer(ContentSerializer, ActingSerializer):
     """A template goes alone, and also while the reply window is closed."""
 
     template = TemplateUseSerializer(required=False, allow_null=True, default=None)
     reply_to = serializers.RegexField(r"^MSG_\d{1,18}$", required=False)
+
+
+class NoteSerializer(ActingSerializer):
+    content = serializers.CharField(max_length=MAX_NOTE_CHARACTERS)
 
 
 class ActionSerializer(serializers.Serializer[Any]):
@@ -156,76 +152,38 @@ class ActionSerializer(serializers.Serializer[Any]):
         return f"ACT_{action.pk}"
 
 
-class EmojiSerializer(serializers.Serializer[Any]):
+class EmojiSerializer(ActingSerializer):
     emoji = serializers.CharField(max_length=40)
 
 
-def conversation_of(request: Request, conversation_id: int) -> Conversation:
-    visible = Conversation.objects.visible_to(holder_of(request)).select_related(
-        "channel", "identity"
-    )
-    return get_object_or_404(visible, pk=conversation_id)
-
-
-def message_of(request: Request, public_id: str) -> Message:
-    """Raises Http404 for an id that is none, or of a conversation that the key may not see."""
-    found = _MESSAGE_ID.fullmatch(public_id)
-    if found is None:
-        raise Http404
-    visible = Conversation.objects.visible_to(holder_of(request))
-    messages = Message.objects.select_related("conversation", "channel")
-    return get_object_or_404(messages, pk=found[1], conversation__in=visible)
-
-
-def answer_created(messages: list[Message]) -> Response:
+def read_messages(messages: list[Message]) -> Any:
     found = (
         Message.objects.with_parts()
         .filter(pk__in=[message.pk for message in messages])
         .order_by("pk")
     )
-    data = MessageSerializer(found, many=True).data
-    return Response({"data": data}, status=status.HTTP_201_CREATED)
+    return MessageSerializer(found, many=True).data
 
 
-class MessageList(APIView):
-    """The messages of one conversation, newest first; and the way a backend writes."""
+def answer_created(messages: list[Message]) -> Response:
+    return Response({"data": read_messages(messages)}, status=status.HTTP_201_CREATED)
 
-    @extend_schema(
-        parameters=[OpenApiParameter("limit", int), OpenApiParameter("cursor", str)],
-        responses={200: page_of(MessageSerializer), **problems(401, 404, 422)},
+
+def send(
+    request: Request, conversation: Conversation, values: Mapping[str, Any]
+) -> list[Message]:
+    """Queue what a ReplySerializer has validated. Raises as queue_reply does."""
+    writer = writer_of(request, dict(values))
+    return queue_reply(
+        conversation=conversation,
+        source=writer.source,
+        author=writer.agent,
+        author_name=writer.display_name,
+        template=read_template(values["template"]),
+        client_key=client_key(request),
+        reply_to=_quoted(conversation, values.get("reply_to")),
+        **read_parts(request, dict(values), conversation=conversation),
     )
-    def get(self, request: Request, conversation_id: int) -> Response:
-        conversation = conversation_of(request, conversation_id)
-        rows = conversation.messages.exclude(direction=Direction.EVENT).with_parts()
-        page = paginate(
-            request, rows, moment="sent_at", name=f"messages:{conversation.pk}"
-        )
-        return Response(page.as_json(MessageSerializer(page.rows, many=True).data))
-
-    @extend_schema(
-        parameters=[IDEMPOTENCY_KEY],
-        request=ReplySerializer,
-        responses={
-            201: enveloped(MessageSerializer, many=True),
-            **problems(401, 404, 409, 422),
-        },
-    )
-    def post(self, request: Request, conversation_id: int) -> Response:
-        """Queue a reply. 201 with its messages: files, text and cards are one each."""
-        conversation = conversation_of(request, conversation_id)
-        reply = ReplySerializer(data=request.data)
-        reply.is_valid(raise_exception=True)
-        values = reply.validated_data
-        messages = queue_reply(
-            conversation=conversation,
-            source=Source.API,
-            author_name=holder_of(request).key.name,
-            template=read_template(values["template"]),
-            client_key=client_key(request),
-            reply_to=_quoted(conversation, values.get("reply_to")),
-            **read_parts(values),
-        )
-        return answer_created(messages)
 
 
 def _quoted(conversation: Conversation, public_id: str | None) -> Message | None:
@@ -239,29 +197,128 @@ def _quoted(conversation: Conversation, public_id: str | None) -> Message | None
     return message
 
 
-class Reactions(APIView):
+class MessageList(ApiView):
+    """The messages of one conversation, and the way a backend writes."""
+
+    scopes = {"GET": Scope.MESSAGES_READ, "POST": Scope.MESSAGES_WRITE}
+
+    @extend_schema(
+        parameters=[ListQuery],
+        responses={200: page_of(MessageSerializer), **problems(404, 422)},
+    )
+    def get(self, request: Request, conversation_id: int) -> Response:
+        """Newest first."""
+        conversation = conversation_of(request, conversation_id)
+        rows = conversation.messages.exclude(direction=Direction.EVENT).with_parts()
+        page = paginate(
+            request, rows, moment="sent_at", name=f"messages:{conversation.pk}"
+        )
+        return Response(page.as_json(MessageSerializer(page.rows, many=True).data))
+
+    @extend_schema(
+        request=ReplySerializer,
+        responses={
+            201: enveloped(MessageSerializer, many=True),
+            **problems(404, 409, 422),
+        },
+    )
+    @idempotent
+    def post(self, request: Request, conversation_id: int) -> Response:
+        """Queue a reply. 201 with its messages: files, text and cards are one each."""
+        conversation = conversation_of(request, conversation_id)
+        reply = ReplySerializer(data=request.data)
+        reply.is_valid(raise_exception=True)
+        return answer_created(send(request, conversation, reply.validated_data))
+
+
+class NoteList(ApiView):
+    scopes = {"POST": Scope.MESSAGES_WRITE}
+
+    @extend_schema(
+        request=NoteSerializer,
+        responses={
+            201: enveloped(MessageSerializer, many=True),
+            **problems(404, 409, 422),
+        },
+    )
+    @idempotent
+    def post(self, request: Request, conversation_id: int) -> Response:
+        """Leave a note for colleagues; `@name` calls one. The customer never sees it."""
+        conversation = conversation_of(request, conversation_id)
+        note = NoteSerializer(data=request.data)
+        note.is_valid(raise_exception=True)
+        message = add_note(
+            conversation=conversation,
+            author=actor_of(request, note.validated_data),
+            content=note.validated_data["content"],
+            client_key=client_key(request),
+        )
+        return answer_created([message])
+
+
+class MessageDetail(ApiView):
+    scopes = {"GET": Scope.MESSAGES_READ}
+
+    @extend_schema(responses={200: enveloped(MessageSerializer), **problems(404)})
+    def get(self, request: Request, message_id: str) -> Response:
+        """One message."""
+        message = message_of(request, message_id)
+        (shown,) = read_messages([message])
+        return Response({"data": shown})
+
+
+class Retry(ApiView):
+    scopes = {"POST": Scope.MESSAGES_WRITE}
+
+    @extend_schema(
+        request=ActingSerializer,
+        responses={200: enveloped(MessageSerializer), **problems(404, 409, 422)},
+    )
+    @idempotent
+    def post(self, request: Request, message_id: str) -> Response:
+        """Send a message again that has failed."""
+        message = message_of(request, message_id)
+        acting = ActingSerializer(data=request.data)
+        acting.is_valid(raise_exception=True)
+        by = actor_of(request, acting.validated_data)
+        (shown,) = read_messages([retry_message(message=message, by=by)])
+        return Response({"data": shown})
+
+
+class Reactions(ApiView):
     """The account's own reaction to a customer's message: one at a time."""
+
+    scopes = {"POST": Scope.MESSAGES_WRITE, "DELETE": Scope.MESSAGES_WRITE}
 
     @extend_schema(
         request=EmojiSerializer,
-        responses={202: enveloped(ActionSerializer), **problems(401, 404, 409, 422)},
+        responses={202: enveloped(ActionSerializer), **problems(404, 409, 422)},
     )
+    @idempotent
     def post(self, request: Request, message_id: str) -> Response:
+        """React with an emoji, in place of the one before."""
         given = EmojiSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        return self._react(request, message_id, given.validated_data["emoji"])
+        return self._react(request, message_id, given.validated_data)
 
     @extend_schema(
         request=None,
-        responses={202: enveloped(ActionSerializer), **problems(401, 404, 409)},
+        responses={202: enveloped(ActionSerializer), **problems(404, 409)},
     )
     def delete(self, request: Request, message_id: str) -> Response:
         """Take it back."""
-        return self._react(request, message_id, "")
+        return self._react(request, message_id, {})
 
-    def _react(self, request: Request, message_id: str, emoji: str) -> Response:
+    def _react(
+        self, request: Request, message_id: str, values: dict[str, Any]
+    ) -> Response:
         message = message_of(request, message_id)
-        name = holder_of(request).key.name
-        action = react(message=message, emoji=emoji, author_name=name)
+        writer = writer_of(request, values)
+        action = react(
+            message=message,
+            emoji=values.get("emoji", ""),
+            author=writer.agent,
+            author_name=writer.display_name,
+        )
         data = {"data": ActionSerializer(action).data}
         return Response(data, status=status.HTTP_202_ACCEPTED)

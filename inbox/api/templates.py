@@ -7,16 +7,15 @@ from typing import Any
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from inbox.api.pagination import paginate
+from inbox.api.pagination import ListQuery, name_of, paginate, read_filters
 from inbox.api.schema import page_of, problems
-from inbox.models import Channel, MessageTemplate
+from inbox.api.views import ApiView
+from inbox.models import Channel, MessageTemplate, Scope
 
 _CHANNEL_ID = re.compile(r"CH_(\d{1,18})")
 
@@ -34,31 +33,31 @@ class TemplateSerializer(serializers.Serializer[Any]):
     synced_at = serializers.DateTimeField()
 
 
-class TemplateList(APIView):
+class TemplateQuery(ListQuery):
+    status = serializers.ChoiceField(
+        choices=MessageTemplate.Status.choices, required=False
+    )
+
+
+class TemplateList(ApiView):
     """The message templates of one account, last seen first. Only approved ones can be sent."""
 
+    scopes = {"GET": Scope.CHANNELS_READ}
+
     @extend_schema(
-        parameters=[
-            OpenApiParameter("status", enum=MessageTemplate.Status.values),
-            OpenApiParameter("limit", int),
-            OpenApiParameter("cursor", str),
-        ],
-        responses={200: page_of(TemplateSerializer), **problems(401, 404, 422)},
+        parameters=[TemplateQuery],
+        responses={200: page_of(TemplateSerializer), **problems(404, 422)},
     )
     def get(self, request: Request, channel_id: str) -> Response:
         found = _CHANNEL_ID.fullmatch(channel_id)
         if found is None:
             raise Http404
         channel = get_object_or_404(Channel, pk=found[1])
-        rows = MessageTemplate.objects.filter(channel=channel)
-        status = request.query_params.get("status", "")
-        if status:
-            if status not in MessageTemplate.Status.values:
-                raise ValidationError(
-                    {"status": f"One of {', '.join(MessageTemplate.Status.values)}."}
-                )
-            rows = rows.filter(status=status)
+        filters = read_filters(request, TemplateQuery)
         page = paginate(
-            request, rows, moment="synced_at", name=f"templates:{channel.pk}:{status}"
+            request,
+            MessageTemplate.objects.filter(channel=channel, **filters),
+            moment="synced_at",
+            name=name_of(f"templates {channel.pk}", filters),
         )
         return Response(page.as_json(TemplateSerializer(page.rows, many=True).data))

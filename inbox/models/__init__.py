@@ -1,6 +1,6 @@
 from inbox.models.actions import ChannelAction
 from inbox.models.agents import Agent, Team
-from inbox.models.api_keys import ApiKey
+from inbox.models.api_keys import Actor, ApiKey, IdempotentAnswer, Scope
 from inbox.models.channels import Channel
 from inbox.models.contacts import (
     CONTACT_WORDS,
@@ -45,6 +45,7 @@ __all__ = [
     "IDENTITY_WORDS",
     "IN_FLIGHT",
     "PHONE_DIGITS",
+    "Actor",
     "Agent",
     "ApiKey",
     "Attachment",
@@ -60,6 +61,7 @@ __all__ = [
     "Draft",
     "Erasure",
     "Fetch",
+    "IdempotentAnswer",
     "Import",
     "Mention",
     "Message",
@@ -71,6 +73,7 @@ __all__ = [
     "Priority",
     "Reaction",
     "SavedView",
+    "Scope",
     "Source",
     "StagedFile",
     "Status",

@@ -17,6 +17,10 @@ class Team(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def public_id(self) -> str:
+        return f"TEAM_{self.pk}"
+
 
 class Agent(AbstractUser):
     """A person who signs in. Agents are staff users of Dexra's admin site."""
@@ -51,3 +55,7 @@ class Agent(AbstractUser):
     @property
     def name(self) -> str:
         return self.get_full_name() or self.username
+
+    @property
+    def public_id(self) -> str:
+        return f"AGENT_{self.pk}"

@@ -48,6 +48,10 @@ class Tag(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def public_id(self) -> str:
+        return f"TAG_{self.pk}"
+
 
 class Priority(models.IntegerChoices):
     NONE = 0, _("None")
@@ -70,7 +74,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def with_parties(self) -> ConversationQuerySet:
         """With all that a list row shows, in one statement."""
         return self.select_related(
-            "channel", "identity__contact", "identity__channel", "assignee"
+            "channel", "identity__contact", "identity__channel", "assignee", "team"
         )
 
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from inbox.models.agents import Agent
+from inbox.models.api_keys import ApiKey
 from inbox.models.conversations import Conversation
 from inbox.models.messages import Message, MessageType
 
 
 class StagedFile(models.Model):
-    """A stored file that waits in one agent's composer. Rows go after a day, with their files."""
+    """A stored file that waits for its reply, of an agent or of a key. Rows go after a day, with
+    their files."""
 
     agent = models.ForeignKey(
-        Agent, on_delete=models.CASCADE, related_name="staged_files", db_index=False
+        Agent,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="staged_files",
+        db_index=False,
+    )
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
     )
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="staged_files"
@@ -36,6 +46,12 @@ class StagedFile(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(agent__isnull=True) ^ Q(api_key__isnull=True),
+                name="staged_by_one",
+            ),
+        ]
         indexes = [
             models.Index(fields=["agent", "conversation"], name="staged_of_agent"),
             # Whether anybody still knows a file that lies in the storage.
@@ -44,3 +60,7 @@ class StagedFile(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def public_id(self) -> str:
+        return f"FILE_{self.pk}"

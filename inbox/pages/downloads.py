@@ -60,6 +60,8 @@ _AVATAR_CACHING = "private, max-age=86400"
 _PUBLIC_CACHING = "private, max-age=300"
 # Of one public address in a minute; a platform fetches a file a few times, in pieces if it is long.
 PUBLIC_CALLS = 300
+# When to ask again for a file that is still on its way to us.
+COMING_SECONDS = 5
 BLOCK_BYTES = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
@@ -148,10 +150,15 @@ def show_avatar(request: AgentRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def show_public(request: HttpRequest, token: str) -> HttpResponse:
-    """A file that an agent sends, for the platform to fetch: at a signed address, no redirect."""
+    """A file for the platform that sends it, or for whoever is told of it: at a signed address.
+
+    No redirect. 503 while it is still on its way to us.
+    """
     attachment = find_public(token)
     if attachment is None:
         raise Http404
+    if not attachment.file and attachment.state == Attachment.State.REMOTE:
+        return HttpResponse(status=503, headers={"Retry-After": str(COMING_SECONDS)})
     if not may_call(f"file-{attachment.pk}", calls=PUBLIC_CALLS):
         wait = math.ceil(seconds_left())
         return HttpResponse(status=429, headers={"Retry-After": str(wait)})

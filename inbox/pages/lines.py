@@ -61,6 +61,7 @@ _ACTS: Mapping[str, tuple[str | Promise, str]] = {
         "ban",
     ),
     "unblocked": (gettext_lazy("%(who)s wants to hear from this person again"), "undo"),
+    "subject": (gettext_lazy("%(who)s changed the subject"), "note"),
 }
 
 

@@ -40,7 +40,7 @@ def staged_files(
         limits = conversation.channel.adapter.limits
         return ahead + [read_file(file, limits) for file in posted]
     return ahead + [
-        stage_file(conversation=conversation, agent=agent, file=file) for file in posted
+        stage_file(conversation=conversation, by=agent, file=file) for file in posted
     ]
 
 

@@ -37,7 +37,7 @@ def receive(request: AgentRequest, pk: int) -> HttpResponse:
     try:
         staged = stage_file(
             conversation=conversation,
-            agent=request.user,
+            by=request.user,
             file=file,  # type: ignore[arg-type]  # Django's own has no Protocol
         )
     except InboxError as refusal:

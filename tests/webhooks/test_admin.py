@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.timezone import now
 
-from inbox.models import Agent, Conversation
+from inbox.models import Agent, AuditEntry, Conversation
 from tests.webhooks.conftest import MOMENT, say
 from webhooks.models import Delivery, DeliveryAttempt, Endpoint, Event
 
@@ -104,6 +106,34 @@ def test_a_secret_is_exchanged_with_an_overlap(
     assert before not in page
     assert endpoint.previous_secret == before
     assert endpoint.previous_secret_until is not None
+
+
+@pytest.mark.parametrize(
+    ("action", "days"), [("rotate_secret_in_a_week", 7), ("rotate_secret_at_once", 0)]
+)
+def test_the_overlap_may_be_longer_or_none(
+    admin_client: Client, endpoint: Endpoint, action: str, days: int
+) -> None:
+    before = endpoint.secret
+
+    act(admin_client, ENDPOINTS, action, endpoint)
+
+    endpoint.refresh_from_db()
+    assert endpoint.previous_secret == (before if days else "")
+    until = endpoint.previous_secret_until
+    assert (until is not None) == bool(days)
+    assert until is None or timedelta(days=6) < until - now() <= timedelta(days=7)
+
+
+def test_a_secret_is_shown_again_and_that_is_written_down(
+    admin_client: Client, endpoint: Endpoint
+) -> None:
+    answer = act(admin_client, ENDPOINTS, "reveal_secret", endpoint)
+
+    assert endpoint.secret in answer.content.decode()
+    assert "no-store" in answer["Cache-Control"]
+    entry = AuditEntry.objects.get(action="endpoint_secret_revealed")
+    assert (entry.subject_id, entry.agent is not None) == (str(endpoint.pk), True)
 
 
 def test_the_secret_in_the_database_is_not_legible(endpoint: Endpoint) -> None:

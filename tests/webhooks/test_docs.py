@@ -56,6 +56,7 @@ def test_the_example_is_json_and_every_event_and_type_is_named() -> None:
     assert set(json.loads(block("json"))) == {
         "id",
         "event",
+        "version",
         "channel",
         "timestamp",
         "source",

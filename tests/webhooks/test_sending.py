@@ -84,6 +84,9 @@ def test_an_event_arrives_signed_as_it_is_stored(
         "",
         "ok",
     )
+    for name, value in attempt.request_headers.items():
+        assert received.headers[name.lower()] == value
+    assert "webhook-signature" in attempt.request_headers
 
 
 def test_both_secrets_sign_while_one_is_exchanged(

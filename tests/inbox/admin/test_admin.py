@@ -182,7 +182,12 @@ def test_messages_are_found_by_word_and_by_their_id(
 def test_a_new_key_is_shown_once_and_stored_as_a_hash(boss: Client) -> None:
     response = boss.post(
         "/admin/inbox/apikey/add/",
-        {"name": "Shop", "expires_at_0": "", "expires_at_1": ""},
+        {
+            "name": "Shop",
+            "scopes": ["messages:read"],
+            "expires_at_0": "",
+            "expires_at_1": "",
+        },
     )
 
     row = ApiKey.objects.get()
