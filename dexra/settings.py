@@ -423,6 +423,9 @@ SPECTACULAR_SETTINGS = {
         "TemplateStatus": "inbox.models.MessageTemplate.Status",
         "MessageType": "inbox.models.MessageType",
         "Presence": "inbox.models.Agent.Presence",
+        "EndpointStatus": "webhooks.models.Endpoint.Status",
+        "DeliveryState": "webhooks.models.Delivery.State",
+        "EventName": "inbox.events.EventName",
         "Priority": "inbox.api.conversations.PRIORITIES",
     },
 }

@@ -13,7 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/", include("inbox.pages.urls")),
     path("admin/", admin.site.urls),
     path("files/<str:token>", show_public, name="public_file"),
-    path("v1/", include("webhooks.api_urls")),
+    path("v1/", include("webhooks.api.urls")),
     path("v1/", include("inbox.api.urls")),
     path("healthz", healthz),
     path("readyz", readyz),

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from inbox.audit import note_act
 from inbox.bell import kick_after_commit
 from inbox.events import EventName
-from inbox.models import Agent
+from inbox.models import Actor
 from webhooks.models import Delivery, Endpoint, Event, new_event_id
 from webhooks.samples import build_sample
 from webhooks.sending import dispatch
@@ -35,7 +35,7 @@ FORGET_DELIVERIES = "delete from webhooks_delivery where endpoint_id = %s"
 def rotate_secret(
     endpoint: Endpoint,
     *,
-    by: Agent | None = None,
+    by: Actor | None = None,
     overlap: timedelta = ROTATION_OVERLAP,
 ) -> str:
     """Give the endpoint a new secret, which is returned; the present one signs on for `overlap`.
@@ -54,7 +54,7 @@ def rotate_secret(
 
 
 @transaction.atomic
-def reveal_secret(endpoint: Endpoint, *, by: Agent) -> str:
+def reveal_secret(endpoint: Endpoint, *, by: Actor) -> str:
     """The secret once more; who asked for it is written down."""
     note_act(by, "endpoint_secret_revealed", endpoint)
     return endpoint.secret

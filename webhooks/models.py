@@ -26,6 +26,8 @@ def new_event_id() -> str:
 class Endpoint(models.Model):
     """A subscriber's URL."""
 
+    ID_PREFIX = "ENDPOINT_"
+
     class Status(models.TextChoices):
         ACTIVE = "active", _("Active")
         # A person's doing; events wait.
@@ -97,6 +99,15 @@ class Endpoint(models.Model):
     def __str__(self) -> str:
         return self.description or self.url
 
+    @property
+    def public_id(self) -> str:
+        return f"{self.ID_PREFIX}{self.pk}"
+
+    @property
+    def chosen_channels(self) -> list[Channel]:
+        """Empty for all of them."""
+        return sorted(self.channels.all(), key=lambda channel: channel.pk)
+
 
 class Event(models.Model):
     """Something that happened, as the outside is told of it."""
@@ -165,6 +176,8 @@ class Event(models.Model):
 class Delivery(models.Model):
     """One event owed to one endpoint."""
 
+    ID_PREFIX = "DELIVERY_"
+
     class State(models.TextChoices):
         PENDING = "pending", _("Pending")
         DELIVERED = "delivered", _("Delivered")
@@ -220,10 +233,22 @@ class Delivery(models.Model):
                 name="delivery_missed",
                 condition=Q(state__in=["failed", "skipped"]),
             ),
+            # The log: of an endpoint, of a conversation, newest first.
+            models.Index("endpoint", F("id").desc(), name="delivery_of_endpoint"),
+            models.Index(
+                "conversation_id",
+                F("id").desc(),
+                name="delivery_of_conversation",
+                condition=Q(conversation_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+    @property
+    def public_id(self) -> str:
+        return f"{self.ID_PREFIX}{self.pk}"
 
 
 class Failure(models.TextChoices):

@@ -20,8 +20,8 @@ MAX_LIMIT = 100
 M = TypeVar("M", bound=models.Model)
 
 
-class ListQuery(serializers.Serializer[Any]):
-    """What every list may be asked; a list's own filters are fields of a subclass."""
+class PageQuery(serializers.Serializer[Any]):
+    """What is asked of a part of a list; the list's own filters are fields of a subclass."""
 
     limit = serializers.IntegerField(
         required=False,
@@ -32,6 +32,11 @@ class ListQuery(serializers.Serializer[Any]):
     cursor = serializers.CharField(
         required=False, help_text="`meta.next_cursor` of the page before."
     )
+
+
+class ListQuery(PageQuery):
+    """Of lists that have an end."""
+
     include_total = serializers.BooleanField(
         required=False, help_text="Count the whole list into `meta.total`."
     )
@@ -59,7 +64,7 @@ class Page(Generic[M]):
         return {"data": data, "meta": meta}
 
 
-def read_filters(request: Request, query: type[ListQuery]) -> dict[str, Any]:
+def read_filters(request: Request, query: type[PageQuery]) -> dict[str, Any]:
     """The list's own filters that are given, as values. Raises ValidationError."""
     names = [name for name in map(str, query().fields) if name not in PAGING]
     asked = request.query_params
@@ -89,7 +94,7 @@ def paginate(
     cursor of another list is refused. Raises ValidationError for a bad `limit`, `cursor` or
     `include_total`.
     """
-    limit, total = _limit(request), _total(request, rows)
+    limit, total = limit_of(request), _total(request, rows)
     sign, after = ("", "gt") if is_ascending else ("-", "lt")
     cursor = request.query_params.get("cursor")
     if cursor:
@@ -118,7 +123,8 @@ def _total(request: Request, rows: models.QuerySet[Any]) -> int | None:
     return rows.count() if text == "true" else None
 
 
-def _limit(request: Request) -> int:
+def limit_of(request: Request) -> int:
+    """How many rows were asked for. Raises ValidationError."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
         raise ValidationError({"limit": f"A whole number from 1 to {MAX_LIMIT}."})

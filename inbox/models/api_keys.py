@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
+from inbox.encryption import EncryptedTextField
 from inbox.models.agents import Agent
 
 PREFIX_LENGTH = 12
@@ -140,8 +141,8 @@ class IdempotentAnswer(models.Model):
     # SHA-256 of method, address and body.
     request_hash = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
-    # The bytes of the answer as text; null once what it told of was erased.
-    body = models.TextField(null=True)  # noqa: DJ001 - "" is an answer without a body
+    # The bytes of the answer as text: some tell a secret. Null once what it told of was erased.
+    body = EncryptedTextField(null=True)
     # Public ids in the answer ("MSG_7", "54321"), by which it is erased with what it tells of.
     subjects = ArrayField(models.CharField(max_length=300), default=list)
     created_at = models.DateTimeField(db_default=Now())

@@ -17,9 +17,11 @@ from standardwebhooks import Webhook
 
 from inbox.events import Event, EventName, emit
 from inbox.models import Conversation, Direction, Message, Source, Status
+from tests.inbox.api.conftest import api, key_for
 from webhooks.models import Delivery, Endpoint
 from webhooks.sending import dispatch
 
+__all__ = ["api", "key_for"]  # fixtures of the API's tests
 # When everything in these tests happened, as Meta says.
 MOMENT = datetime(2026, 10, 25, 14, 22, 10, tzinfo=UTC)
 

@@ -133,7 +133,7 @@ def test_a_secret_is_shown_again_and_that_is_written_down(
     assert endpoint.secret in answer.content.decode()
     assert "no-store" in answer["Cache-Control"]
     entry = AuditEntry.objects.get(action="endpoint_secret_revealed")
-    assert (entry.subject_id, entry.agent is not None) == (str(endpoint.pk), True)
+    assert (entry.subject_id, entry.agent is not None) == (endpoint.public_id, True)
 
 
 def test_the_secret_in_the_database_is_not_legible(endpoint: Endpoint) -> None:

@@ -12,19 +12,14 @@ from django.db import connection
 from django.test import Client
 from django.utils.timezone import now
 
-from inbox.models import ApiKey, AuditEntry, Channel, Conversation
+from inbox.models import AuditEntry, Channel, Conversation, Scope
+from tests.inbox.api.conftest import KeyFor
 from tests.webhooks.conftest import say
 from webhooks import feed
 from webhooks.models import Delivery, DeliveryAttempt, Endpoint, Event
 
 pytestmark = pytest.mark.django_db
 URL = "https://hooks.example/dexra"
-
-
-@pytest.fixture
-def api(db: None) -> Client:
-    _row, key = ApiKey.issue("Shop")
-    return Client(headers={"Authorization": f"Bearer {key}"})
 
 
 def post(api: Client, path: str, **body: Any) -> Any:
@@ -43,7 +38,7 @@ def test_an_endpoint_is_made_and_its_secret_told_once(
     endpoint = Endpoint.objects.get()
     assert made["secret"] == endpoint.secret
     assert made["status"] == "active"
-    shown = api.get(f"/v1/endpoints/{endpoint.pk}").json()["data"]
+    shown = api.get(f"/v1/endpoints/{endpoint.public_id}").json()["data"]
     del made["secret"]
     assert shown == made
     assert shown["channels"] == [channel.public_id]
@@ -74,7 +69,7 @@ def test_what_will_not_work_is_refused(
 
 
 def test_an_endpoint_is_changed_paused_resumed_and_deleted(api: Client) -> None:
-    pk = Endpoint.objects.create(url=URL).pk
+    pk = Endpoint.objects.create(url=URL).public_id
 
     changed = api.patch(
         f"/v1/endpoints/{pk}", {"description": "CRM"}, content_type="application/json"
@@ -93,7 +88,7 @@ def test_a_secret_is_exchanged_with_the_overlap_that_was_asked_for(
     endpoint = Endpoint.objects.create(url=URL)
     before = endpoint.secret
 
-    path = f"endpoints/{endpoint.pk}/rotate-secret"
+    path = f"endpoints/{endpoint.public_id}/rotate-secret"
     told = post(api, path, overlap_hours=hours).json()["data"]
 
     endpoint.refresh_from_db()
@@ -106,7 +101,7 @@ def test_a_secret_is_exchanged_with_the_overlap_that_was_asked_for(
 def test_a_sample_of_any_event_may_be_asked_for(api: Client) -> None:
     endpoint = Endpoint.objects.create(url=URL)
 
-    told = post(api, f"endpoints/{endpoint.pk}/samples", event="reaction").json()
+    told = post(api, f"endpoints/{endpoint.public_id}/samples", event="reaction").json()
 
     assert told["data"]["event"] == "reaction"
     assert told["data"]["state"] == "pending"
@@ -122,7 +117,7 @@ def test_what_was_missed_since_then_is_sent_again(
     Delivery.objects.filter(pk=old.pk).update(created_at=now() - timedelta(days=2))
 
     since = (now() - timedelta(days=1)).isoformat()
-    answer = post(api, f"endpoints/{endpoint.pk}/recover", since=since)
+    answer = post(api, f"endpoints/{endpoint.public_id}/recover", since=since)
 
     assert answer.json() == {"data": {"count": 1}}
     new.refresh_from_db()
@@ -143,17 +138,17 @@ def test_deliveries_are_listed_filtered_and_sent_again(
     page = api.get("/v1/deliveries?limit=2").json()
     cursor = page["meta"]["next_cursor"]
     rest = api.get(f"/v1/deliveries?limit=2&cursor={cursor}").json()
-    assert [d["id"] for d in rest["data"]] == [str(first.pk)]
+    assert [d["id"] for d in rest["data"]] == [first.public_id]
     other = api.get(f"/v1/deliveries?cursor={cursor}&state=failed")
     assert other.status_code == 422
 
-    filters = f"endpoint={endpoint.pk}&conversation={conversation.pk}&state=failed"
+    filters = f"endpoint_id={endpoint.public_id}&conversation_id={conversation.pk}&state=failed"
     found = api.get(f"/v1/deliveries?{filters}&event=message_in").json()["data"]
-    assert [d["id"] for d in found] == [str(first.pk)]
+    assert [d["id"] for d in found] == [first.public_id]
 
-    whole = api.get(f"/v1/deliveries/{first.pk}").json()["data"]
+    whole = api.get(f"/v1/deliveries/{first.public_id}").json()["data"]
     assert whole["attempt_log"][0]["status"] == 500
-    again = post(api, f"deliveries/{first.pk}/resend").json()["data"]
+    again = post(api, f"deliveries/{first.public_id}/resend").json()["data"]
     assert (again["state"], again["attempts"]) == ("pending", 0)
 
 
@@ -179,7 +174,7 @@ def test_events_are_read_in_order_and_the_reader_goes_on_where_it_was(
     assert rest["meta"]["has_more"] is False
     cursor = rest["meta"]["next_cursor"]
     assert api.get(f"/v1/events?cursor={cursor}").json()["data"] == []
-    only = f"/v1/events?event=message_in&conversation={conversation.pk}"
+    only = f"/v1/events?event=message_in&conversation_id={conversation.pk}"
     assert len(api.get(only).json()["data"]) == 3
     event = Event.objects.earliest("id")
     one = api.get(f"/v1/events/{event.pk}").json()["data"]
@@ -213,14 +208,21 @@ def test_a_bad_page_is_refused(api: Client, path: str, query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["endpoint=x", "conversation=9" + "9" * 30, "state=x"]
+    "query",
+    ["endpoint_id=7", "endpoint_id=CH_7", "conversation_id=9" + "9" * 30, "state=x"],
 )
 def test_a_bad_filter_is_refused(api: Client, query: str) -> None:
     assert api.get(f"/v1/deliveries?{query}").status_code == 422
 
 
 @pytest.mark.parametrize(
-    "path", ["endpoints/99999999999999999999999", "deliveries/7", "events/evt_x"]
+    "path",
+    [
+        "endpoints/ENDPOINT_99999999999999999999999",
+        "endpoints/7",
+        "deliveries/DELIVERY_7",
+        "events/evt_x",
+    ],
 )
 def test_what_is_not_there_is_a_404(api: Client, path: str) -> None:
     assert api.get(f"/v1/{path}").status_code == 404
@@ -229,3 +231,63 @@ def test_what_is_not_there_is_a_404(api: Client, path: str) -> None:
 @pytest.mark.parametrize("path", ["endpoints", "deliveries", "events", "events/evt_x"])
 def test_nothing_is_told_without_a_key(client: Client, path: str) -> None:
     assert client.get(f"/v1/{path}").status_code == 401
+
+
+# --- keys ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("get", "endpoints", "endpoints:read"),
+        ("post", "endpoints/ENDPOINT_1/reveal-secret", "endpoints:write"),
+        ("post", "endpoints/ENDPOINT_1/recover", "deliveries:write"),
+        ("get", "deliveries", "deliveries:read"),
+        ("post", "deliveries/DELIVERY_1/resend", "deliveries:write"),
+        ("get", "events", "events:read"),
+    ],
+)
+def test_a_key_without_the_scope_is_refused(
+    key_for: KeyFor, method: str, path: str, scope: str
+) -> None:
+    others = [other for other in Scope.values if other != scope]
+
+    def ask(key: Client) -> Any:
+        return post(key, path) if method == "post" else key.get(f"/v1/{path}")
+
+    refused, let_in = ask(key_for(*others)), ask(key_for(scope))
+
+    assert refused.status_code == 403
+    assert scope in refused.json()["detail"]
+    assert let_in.status_code in {200, 404}
+
+
+def test_the_same_key_makes_one_endpoint_and_its_secret_is_not_kept_in_plain(
+    api: Client,
+) -> None:
+    answers = [
+        api.post(
+            "/v1/endpoints",
+            {"url": URL},
+            content_type="application/json",
+            headers={"Idempotency-Key": "once"},
+        )
+        for _ in range(2)
+    ]
+
+    first, second = (answer.json()["data"] for answer in answers)
+    assert second == first
+    assert second["secret"] == Endpoint.objects.get().secret
+    with connection.cursor() as cursor:
+        cursor.execute("select body from inbox_idempotentanswer")
+        assert first["secret"] not in cursor.fetchone()[0]
+
+
+def test_a_secret_is_told_again_and_who_asked_is_written_down(api: Client) -> None:
+    endpoint = Endpoint.objects.create(url=URL)
+
+    told = post(api, f"endpoints/{endpoint.public_id}/reveal-secret").json()["data"]
+
+    assert told["secret"] == endpoint.secret
+    entry = AuditEntry.objects.get(action="endpoint_secret_revealed")
+    assert (entry.agent_name, entry.subject_id) == ("Shop website", endpoint.public_id)

@@ -1,0 +1,1 @@
+"""Endpoints, deliveries and events by API, in the one shape of `inbox.api`."""
