@@ -165,7 +165,7 @@ def _ids_in(data: Any) -> Iterator[str]:
 
 
 def _replay(stored: IdempotentAnswer) -> HttpResponse:
-    if stored.body is None:
+    if stored.is_erased:
         raise AnswerErased("It was done; what it told of has been erased since.")
     answer = HttpResponse(
         stored.body, status=stored.status, content_type="application/json"
@@ -198,4 +198,6 @@ def forget_person(person: Forgotten, cursor: str) -> str | None:
 
 
 def _erase_answers(subjects: list[str]) -> None:
-    IdempotentAnswer.objects.filter(subjects__overlap=subjects).update(body=None)
+    IdempotentAnswer.objects.filter(subjects__overlap=subjects).update(
+        body="", is_erased=True
+    )

@@ -141,8 +141,10 @@ class IdempotentAnswer(models.Model):
     # SHA-256 of method, address and body.
     request_hash = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
-    # The bytes of the answer as text: some tell a secret. Null once what it told of was erased.
-    body = EncryptedTextField(null=True)
+    # The bytes of the answer as text, encrypted: some tell a secret.
+    body = EncryptedTextField(blank=True)
+    # What it told of was erased, and the body with it.
+    is_erased = models.BooleanField(default=False)
     # Public ids in the answer ("MSG_7", "54321"), by which it is erased with what it tells of.
     subjects = ArrayField(models.CharField(max_length=300), default=list)
     created_at = models.DateTimeField(db_default=Now())
