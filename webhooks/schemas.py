@@ -139,7 +139,7 @@ def schema_of(name: EventName) -> Schema:
             "version": {"const": VERSION},
             "channel": {"type": "null"} if is_ping else _TEXT,
             "timestamp": _MOMENT,
-            "source": _one_of(*Source.values, SYSTEM),
+            "source": _one_of(*Source.values),
             "account": {"type": "null"} if is_ping else _ref("EventAccount"),
             "data": _data(name),
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -90,6 +91,7 @@ def _sentence(detail: Any) -> str:
     return str(detail[0] if isinstance(detail, list) else detail)
 
 
+@csrf_exempt  # nothing is done, and programs bring no token
 def not_found(request: HttpRequest, path: str = "") -> JsonResponse:
     """An address under /v1/ that is none."""
     body = {
