@@ -14,7 +14,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from inbox import live
+from channels_meta.processing import drain
 from inbox.contacts import erase_contact
 from inbox.details import update_contact
 from inbox.errors import InboxError
@@ -31,7 +31,8 @@ from inbox.models import (
     Merge,
     Message,
 )
-from tests.conftest import make_conversation
+from tests.conftest import envelope, make_conversation, said
+from tests.inbox.test_inbound import journal
 
 pytestmark = pytest.mark.django_db
 
@@ -217,7 +218,7 @@ def test_a_contact_without_a_channel_is_told_of_by_the_other(
 
 
 def test_open_pages_of_both_hear_of_it(
-    salma: Contact, other: Contact, agent: Agent, django_capture_on_commit_callbacks: Any
+    salma: Contact, other: Contact, agent: Agent
 ) -> None:
     conversations = {one.pk: one.revision for one in Conversation.objects.all()}
 
@@ -245,7 +246,7 @@ def test_it_takes_as_many_statements_however_much_was_said(
         for number in range(count)
     )
 
-    with CaptureQueriesContext(connection, ) as asked:
+    with CaptureQueriesContext(connection) as asked:
         row = merge(kept=salma, gone=other, by=agent)
         unmerge(row, by=agent)
 
@@ -395,3 +396,79 @@ def test_an_export_of_who_was_separated_says_nothing_of_the_other(
 
     assert [one["name"] for one in told["merges"][0]["before"]] == ["salma.knits"]
     assert "Idrissi" not in json.dumps(told)
+
+
+# --- side by side --------------------------------------------------------------------------------
+
+in_threads = pytest.mark.django_db(transaction=True)
+
+
+def side_by_side(*acts: Callable[[], object]) -> list[object]:
+    """Each in a thread and on a connection of its own, begun together. A refusal is a result."""
+    together = Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> object:
+        try:
+            together.wait()
+            return act()
+        except InboxError as refusal:
+            return refusal.code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+@in_threads
+@pytest.mark.parametrize("attempt", range(3))
+def test_two_merges_crosswise_make_one(
+    salma: Contact, other: Contact, agent: Agent, attempt: int
+) -> None:
+    results = side_by_side(
+        lambda: merge(kept=salma, gone=other, by=agent),
+        lambda: merge(kept=other, gone=salma, by=agent),
+    )
+
+    assert "already_merged" in results
+    assert Merge.objects.count() == 1
+    assert Contact.objects.filter(merged_into=None).count() == 1
+    survivor = Contact.objects.get(merged_into=None)
+    assert survivor.identities.count() == 2
+
+
+@in_threads
+def test_the_same_merge_twice_at_once_makes_one(
+    salma: Contact, other: Contact, agent: Agent
+) -> None:
+    first, second = side_by_side(*[lambda: merge(kept=salma, gone=other, by=agent)] * 2)
+
+    assert first == second
+    assert Merge.objects.count() == 1
+
+
+@in_threads
+def test_messages_that_come_meanwhile_are_filed_under_who_it_is(
+    messenger: Channel, agent: Agent
+) -> None:
+    journal(envelope(said("Salam", "m-0", person="7701")))
+    journal(envelope(said("Salam", "m-1", person="7702")))
+    drain()
+    kept, gone = (
+        ChannelIdentity.objects.get(external_id=one).contact for one in ("7701", "7702")
+    )
+    for number in range(2, 30):
+        person = f"770{number % 2 + 1}"
+        journal(envelope(said("Still there?", f"m-{number}", person=person)))
+
+    def merge_and_separate() -> None:
+        unmerge(merge(kept=kept, gone=gone, by=agent), by=agent)
+        merge(kept=kept, gone=gone, by=agent)
+
+    side_by_side(drain, merge_and_separate)
+    drain()
+
+    heard = Message.objects.filter(direction="in")
+    assert heard.count() == 30
+    assert heard.filter(conversation__identity__contact=kept).count() == 30
+    assert Contact.objects.count() == 2
