@@ -184,12 +184,12 @@ def merge(
         agent=by if isinstance(by, Agent) else None,
         by_name=by.name if by else "",
         reason=reason,
-        kept_before=_copy(kept),
-        gone_before=_copy(gone),
+        kept_before=copy_of(kept),
+        gone_before=copy_of(gone),
         identities=[one.pk for one in identities],
     )
     _put_together(kept, gone, take)
-    row.kept_after = _copy(kept)
+    row.kept_after = copy_of(kept)
     gone.merged_into, gone.site_user_id = kept, None  # one person has it at a time
     gone.save()
     kept.save()
@@ -199,6 +199,25 @@ def merge(
     _write_lines(threads, row, "contacts_merged", by)
     note_act(by, "contact_merged", kept, gone=gone.public_id, merge=row.public_id)
     return row
+
+
+def write_down_channels_word(
+    *, kept: Contact, kept_before: Mapping[str, Any], gone: Contact, identity_id: int
+) -> None:
+    """The channel itself said so: one moved identity was all that there was of `gone`.
+
+    kept_before: a copy of it (see `copy_of`) from before the merge.
+    """
+    Merge.objects.create(
+        kept=kept,
+        gone=gone,
+        merged_at=now(),
+        proof=Merge.Proof.CHANNEL,
+        kept_before=dict(kept_before),
+        gone_before=copy_of(gone),
+        kept_after=copy_of(kept),
+        identities=[identity_id],
+    )
 
 
 def _clean_reason(reason: str) -> str:
@@ -266,7 +285,7 @@ def unmerge(row: Merge, *, by: Actor | None) -> Merge:
         raise refusal
     threads = _lock_threads([kept.pk])
     moved = _lock_identities(Q(pk__in=row.identities, contact=kept))
-    now_kept = _copy(kept)
+    now_kept = copy_of(kept)
     _restore(kept, row.kept_before, unless_changed=row.kept_after)
     kept.save()  # first: a website id that goes back is free before it is given
     gone.merged_into = None
@@ -281,7 +300,7 @@ def unmerge(row: Merge, *, by: Actor | None) -> Merge:
     row.save()
     row.kept, row.gone = kept, gone
     _emit(EventName.USER_UPDATED, moved, by, fields=["contact_id"])
-    if changed := _changed(now_kept, _copy(kept)):
+    if changed := _changed(now_kept, copy_of(kept)):
         left = kept.identities.order_by("pk")
         _emit(EventName.USER_UPDATED, left, by, fields=changed)
     _write_lines(threads, row, "contacts_separated", by)
@@ -302,7 +321,7 @@ def _restore(
     unless_changed: Mapping[str, Any] | None = None,
 ) -> None:
     """unless_changed: what is not as it is there was written down since, and stays."""
-    current = _copy(contact)
+    current = copy_of(contact)
     after = current if unless_changed is None else unless_changed
     for fields in FIELDS.values():
         if all(current[field] == after[field] for field in fields):
@@ -365,7 +384,7 @@ def _lock_identities(which: Q) -> list[ChannelIdentity]:
     return list(rows.select_for_update(no_key=True, of=("self",)))
 
 
-def _copy(contact: Contact) -> dict[str, Any]:
+def copy_of(contact: Contact) -> dict[str, Any]:
     """As JSON, to the microsecond."""
     values = {
         field: getattr(contact, field) for fields in FIELDS.values() for field in fields
