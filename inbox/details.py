@@ -62,6 +62,7 @@ def update_contact(
         setattr(current, field, wanted[field])
         if field in {"email", "phone"}:
             setattr(current, f"{field}_verified_at", None)
+    current.revision += 1
     current.save()
     _tell(current, changed)
     note_act(by, "contact_changed", current, fields=changed)

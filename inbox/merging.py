@@ -191,6 +191,7 @@ def merge(
     _put_together(kept, gone, take)
     row.kept_after = copy_of(kept)
     gone.merged_into, gone.site_user_id = kept, None  # one person has it at a time
+    kept.revision += 1
     gone.save()
     kept.save()
     ChannelIdentity.objects.filter(pk__in=row.identities).update(contact=kept)
@@ -287,6 +288,7 @@ def unmerge(row: Merge, *, by: Actor | None) -> Merge:
     moved = _lock_identities(Q(pk__in=row.identities, contact=kept))
     now_kept = copy_of(kept)
     _restore(kept, row.kept_before, unless_changed=row.kept_after)
+    kept.revision += 1
     kept.save()  # first: a website id that goes back is free before it is given
     gone.merged_into = None
     _restore(gone, row.gone_before)

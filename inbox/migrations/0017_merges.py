@@ -13,6 +13,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='contact',
+            name='revision',
+            field=models.PositiveIntegerField(db_default=0, default=0, editable=False),
+        ),
         migrations.CreateModel(
             name='Merge',
             fields=[

@@ -76,6 +76,7 @@ def state(*contacts: Contact) -> list[dict[str, Any]]:
     found = []
     for one in contacts:
         row = Contact.objects.filter(pk=one.pk).values().get()
+        del row["revision"]
         identities = ChannelIdentity.objects.filter(contact=one).order_by("pk")
         chats = Conversation.objects.filter(identity__contact=one).order_by("pk")
         row["identities"] = list(identities.values_list("pk", flat=True))
