@@ -17,7 +17,7 @@ from inbox.audit import note_act
 from inbox.conversations import refresh
 from inbox.errors import ContentInvalid
 from inbox.events import Event, EventName, emit
-from inbox.merging import survivor_of
+from inbox.merging import lock_survivor
 from inbox.models import Actor, Contact, Conversation
 
 MAX_NAME = 200
@@ -43,10 +43,7 @@ def update_contact(
 
     Raises ContentInvalid with the input at fault as `param`.
     """
-    current = Contact.objects.select_for_update(no_key=True).get(pk=contact.pk)
-    if current.merged_into_id:  # meanwhile, while the form was open
-        pk = survivor_of(current).pk
-        current = Contact.objects.select_for_update(no_key=True).get(pk=pk)
+    current = lock_survivor(contact)
     wanted = {
         "name": _clean_name(name),
         "email": _clean_email(email),

@@ -112,9 +112,13 @@ def _is_verified(contact: Contact, name: str) -> bool:
 
 
 def _put_together(kept: Contact, gone: Contact, take: Collection[str]) -> None:
-    """kept, with what it had not, and with those values of gone that are taken."""
+    """kept, with what it had not, those values of gone that are taken, and the proof of what both
+    have. take: names of differences only."""
     for name, fields in FIELDS.items():
-        if name in take or not getattr(kept, name):
+        is_proven = getattr(kept, name) == getattr(gone, name) and (
+            _is_verified(gone, name) and not _is_verified(kept, name)
+        )
+        if name in take or is_proven or not getattr(kept, name):
             for field in fields:
                 setattr(kept, field, getattr(gone, field))
     taken = {
@@ -159,7 +163,7 @@ def merge(
     """From now on `gone` is part of `kept`, with all its channel identities and conversations.
 
     take: names of differing values (see `differences`) of which that of `gone` stays; None: as
-    proposed there. Merging the same two again changes nothing and returns the merge that stands.
+    proposed there; other names mean nothing. Merging the same two again changes nothing and returns the merge that stands.
 
     Raises ContentInvalid (a contact with itself, a reason that is too long), AlreadyMerged,
     SiteIdsConflict, StateForbids (one of them was erased).
@@ -172,8 +176,11 @@ def merge(
         return standing
     if refusal := why_not(kept, gone):
         raise refusal
-    if take is None:
-        take = [one.name for one in differences(kept, gone) if one.takes_gone]
+    taken = {
+        one.name
+        for one in differences(kept, gone)
+        if (one.takes_gone if take is None else one.name in take)
+    }
     threads = _lock_threads([kept.pk, gone.pk])
     identities = _lock_identities(Q(contact=gone))
     row = Merge(
@@ -188,7 +195,7 @@ def merge(
         gone_before=copy_of(gone),
         identities=[one.pk for one in identities],
     )
-    _put_together(kept, gone, take)
+    _put_together(kept, gone, taken)
     row.kept_after = copy_of(kept)
     gone.merged_into, gone.site_user_id = kept, None  # one person has it at a time
     kept.revision += 1
@@ -349,6 +356,16 @@ def survivor_of(contact: Contact) -> Contact:
     while contact.merged_into is not None:
         contact = contact.merged_into
     return contact
+
+
+def lock_survivor(contact: Contact) -> Contact:
+    """The row to write to, whoever merged meanwhile."""
+    row = contact
+    while True:
+        rows = Contact.objects.select_for_update(no_key=True)
+        row = rows.get(pk=survivor_of(row).pk)
+        if row.merged_into_id is None:
+            return row
 
 
 def merges_of(contact_ids: Collection[int]) -> MergeQuerySet:

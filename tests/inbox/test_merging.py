@@ -134,6 +134,32 @@ def test_an_agent_chooses_what_stays(
     assert salma.attributes["City"] == "Rabat"
 
 
+def test_what_proves_an_address_of_both_is_kept(
+    salma: Contact, other: Contact, agent: Agent
+) -> None:
+    Contact.objects.filter(pk=salma.pk).update(email="s@example.com")
+
+    row = merge(kept=salma, gone=other, by=agent, take=[])
+    salma.refresh_from_db()
+    assert salma.email_verified_at == other.email_verified_at
+
+    unmerge(row, by=agent)
+    salma.refresh_from_db()
+    assert salma.email_verified_at is None
+
+
+def test_nothing_is_taken_that_the_other_has_not(
+    salma: Contact, other: Contact, agent: Agent
+) -> None:
+    names = ["phone", "site_user_id", "avatar_url", "pk", "attributes.Size"]
+    merge(kept=other, gone=salma, by=agent, take=names)
+    other.refresh_from_db()
+
+    assert (other.phone, other.site_user_id) == ("+212612345678", "shop-7")
+    assert other.attributes["Size"] == "38"
+    assert other.name == "salma.knits"
+
+
 def test_merging_twice_is_merging_once(
     salma: Contact, other: Contact, agent: Agent, told: list[Event]
 ) -> None:
