@@ -54,7 +54,7 @@ def test_the_same_rail_stands_everywhere(
     response = boss.get(path)
 
     assertContains(response, '<nav class="dx-rail"')
-    assertContains(response, 'class="dx-rail-badge">1<')
+    assertContains(response, 'class="dx-rail-badge" data-count="unread"><span>1<')
     for place in ("/inbox/", "/sandbox/", "/meta/connect/", "/admin/"):
         assertContains(response, f'<a class="dx-rail-link" href="{place}"')
     assertContains(response, "Your account: Omar")
