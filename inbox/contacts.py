@@ -17,6 +17,7 @@ from inbox.bell import ring, ring_after_commit
 from inbox.conversations import refresh
 from inbox.events import Event, EventName, Forgotten, emit, erase, keepers
 from inbox.media import drop_attachments, drop_avatar, drop_staged
+from inbox.merging import forget_merges, survivor_of
 from inbox.models import (
     IN_FLIGHT,
     Agent,
@@ -91,7 +92,8 @@ update inbox_message m
 def erase_contact(contact: Contact, by: Agent | None, *, by_name: str = "") -> Erasure:
     """Forget a person: who they are at once, what was said as fast as it goes.
 
-    by: who asked for it; by_name: an API key's name. Identities stay as pseudonyms, so that what
+    by: who asked for it; by_name: an API key's name. Whoever was merged with them is the same
+    person, and goes too, whichever of the contacts is named. Identities stay as pseudonyms, so that what
     comes again is known and dropped. The row that is returned is finished, or a task goes on
     with it. A person who writes anew afterwards begins anew.
     """
@@ -109,6 +111,7 @@ def erase_contact(contact: Contact, by: Agent | None, *, by_name: str = "") -> E
 def _begin(contact: Contact, by: Agent | None, by_name: str) -> Erasure:
     """What names the person goes in one transaction, and the newest of what was said."""
     take_turn()  # nothing that was said before is being stored meanwhile
+    contact = survivor_of(Contact.objects.get(pk=contact.pk))
     Contact.objects.select_for_update(no_key=True).get(pk=contact.pk)
     erasure, _is_new = Erasure.objects.select_for_update().get_or_create(
         contact=contact, finished_at=None, defaults={"requested_at": now()}
@@ -171,6 +174,7 @@ def _forget_who_it_is(person: Forgotten) -> None:
         attributes={},
         avatar_url="",
     )
+    forget_merges(person.contact_ids, person.until)
     conversations = Conversation.objects.filter(pk__in=person.conversation_ids)
     conversations.update(subject="", referral={}, unread=0, waiting_since=None)
     Draft.objects.filter(conversation__in=person.conversation_ids).delete()

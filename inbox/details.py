@@ -17,6 +17,7 @@ from inbox.audit import note_act
 from inbox.conversations import refresh
 from inbox.errors import ContentInvalid
 from inbox.events import Event, EventName, emit
+from inbox.merging import lock_survivor
 from inbox.models import Actor, Contact, Conversation
 
 MAX_NAME = 200
@@ -42,7 +43,7 @@ def update_contact(
 
     Raises ContentInvalid with the input at fault as `param`.
     """
-    current = Contact.objects.select_for_update(no_key=True).get(pk=contact.pk)
+    current = lock_survivor(contact)
     wanted = {
         "name": _clean_name(name),
         "email": _clean_email(email),
@@ -58,6 +59,7 @@ def update_contact(
         setattr(current, field, wanted[field])
         if field in {"email", "phone"}:
             setattr(current, f"{field}_verified_at", None)
+    current.revision += 1
     current.save()
     _tell(current, changed)
     note_act(by, "contact_changed", current, fields=changed)

@@ -18,7 +18,15 @@ from django.http import StreamingHttpResponse
 from django.utils.timezone import now
 
 from inbox.contacts import contacts_behind
-from inbox.models import Attachment, ChannelIdentity, Contact, Conversation, Message
+from inbox.merging import merges_of
+from inbox.models import (
+    Attachment,
+    ChannelIdentity,
+    Contact,
+    Conversation,
+    Merge,
+    Message,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +78,7 @@ def _tell(contact: Contact) -> Iterator[str]:
         "exported_at": now(),
         "contact": _contact(contact),
         "identities": [_identity(identity) for identity in identities],
+        "merges": [_merge(row, contact) for row in _merges_of(contact)],
     }
     yield _dump(person)[:-1] + ', "conversations": ['
     conversations = Conversation.objects.filter(identity__in=identities)
@@ -111,6 +120,26 @@ def _contact(contact: Contact) -> dict[str, Any]:
         "avatar_url": contact.avatar_url,
         "created_at": contact.created_at,
     }
+
+
+def _merges_of(contact: Contact) -> Iterable[Merge]:
+    return merges_of(contacts_behind(contact.pk)).order_by("pk")
+
+
+def _merge(row: Merge, contact: Contact) -> dict[str, Any]:
+    """Of one that was undone only what is this person's: the other is somebody else."""
+    told = {
+        "kept": f"USER_{row.kept_id}",
+        "gone": f"USER_{row.gone_id}",
+        "merged_at": row.merged_at,
+        "merged_by": row.by_name,
+        "reason": row.reason,
+        "undone_at": row.undone_at,
+    }
+    if row.undone_at is None:
+        return {**told, "before": [row.kept_before, row.gone_before]}
+    was_kept = row.kept_id == contact.pk
+    return {**told, "before": [row.kept_before if was_kept else row.gone_before]}
 
 
 def _identity(identity: ChannelIdentity) -> dict[str, Any]:

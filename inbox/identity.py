@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils.timezone import now
 
 from inbox.events import Event, EventName, emit
+from inbox.merging import copy_of, write_down_channels_word
 from inbox.models import ChannelIdentity, Contact, Fetch
 
 
@@ -59,7 +60,7 @@ def _add_person(identity: ChannelIdentity, person_id: str) -> bool:
 
 
 def _move(identity: ChannelIdentity, contact: Contact) -> None:
-    former = identity.contact
+    former, before = identity.contact, copy_of(contact)
     if not contact.name and former.name:
         contact.name = former.name
         contact.save(update_fields=["name"])
@@ -68,6 +69,9 @@ def _move(identity: ChannelIdentity, contact: Contact) -> None:
     if _is_bare(former, but=identity):
         former.merged_into = contact
         former.save(update_fields=["merged_into"])
+        write_down_channels_word(
+            kept=contact, kept_before=before, gone=former, identity_id=identity.pk
+        )
         _tell(EventName.USER_MERGED, identity, merged=former.public_id)
     else:
         _tell(EventName.USER_UPDATED, identity, fields=["contact_id"])

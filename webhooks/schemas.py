@@ -10,7 +10,7 @@ from typing import Any
 from inbox.events import EventName
 from inbox.models import MessageType, Source, Status
 from inbox.models.conversations import Conversation
-from webhooks.payloads import SYSTEM, VERSION
+from webhooks.payloads import VERSION
 
 Schema = dict[str, Any]
 

@@ -23,7 +23,8 @@ from django.utils.translation import ngettext
 from inbox.admin.kept import Kept
 from inbox.contacts import erase_contact
 from inbox.exports import download
-from inbox.models import ChannelIdentity, Contact, Erasure
+from inbox.merging import survivor_of
+from inbox.models import ChannelIdentity, Contact, Erasure, Merge
 
 logger = logging.getLogger(__name__)
 
@@ -72,9 +73,8 @@ class ContactAdmin(admin.ModelAdmin[Contact]):
     )
     date_hierarchy = "created_at"
     show_full_result_count = False
-    raw_id_fields = ["merged_into"]
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    readonly_fields = ["created_at", "in_inbox"]
+    readonly_fields = ["merged_into", "created_at", "in_inbox"]
     inlines = [IdentityInline]
     actions = ["erase"]
     change_form_template = "admin/inbox/contact/change_form.html"
@@ -99,6 +99,21 @@ class ContactAdmin(admin.ModelAdmin[Contact]):
         self, request: HttpRequest, obj: Contact | None = None
     ) -> bool:
         return False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A contact that was merged is found on the page of the one it became."""
+        contact = self.get_object(request, object_id)
+        if contact is None or contact.merged_into_id is None:
+            return super().change_view(request, object_id, form_url, extra_context)
+        told = _("%(id)s was merged into this contact.") % {"id": contact.public_id}
+        self.message_user(request, told)
+        return redirect("admin:inbox_contact_change", survivor_of(contact).pk)
 
     # --- forget, and hand out ---
 
@@ -252,4 +267,25 @@ class ErasureAdmin(Kept, admin.ModelAdmin[Erasure]):
     ]
     list_filter = [("finished_at", admin.EmptyFieldListFilter)]
     search_fields = ["=contact__id"]
+    show_full_result_count = False
+
+
+@admin.register(Merge)
+class MergeAdmin(Kept, admin.ModelAdmin[Merge]):
+    """Who was merged with whom, by whose word, and what was separated again."""
+
+    fields = [
+        "kept",
+        "gone",
+        "merged_at",
+        "proof",
+        "by_name",
+        "reason",
+        "undone_at",
+        "undone_by_name",
+        "erased_at",
+    ]
+    list_display = ["__str__", "merged_at", "proof", "by_name", "reason", "undone_at"]
+    list_filter = ["proof", ("undone_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=kept__id", "=gone__id"]
     show_full_result_count = False

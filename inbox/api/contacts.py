@@ -1,4 +1,4 @@
-"""/v1/contacts: list and search, get, create, change, export, erase."""
+"""/v1/contacts: list and search, get, create, change, merge, separate, export, erase."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from rest_framework.response import Response
 
 from inbox.api.authentication import holder_of
 from inbox.api.idempotency import idempotent
-from inbox.api.ids import row_or_404
+from inbox.api.ids import row_named, row_or_404
 from inbox.api.pagination import ListQuery, name_of, paginate, read_filters
 from inbox.api.schema import enveloped, page_of, problems
 from inbox.api.views import ApiView
 from inbox.audit import note_act
-from inbox.contacts import erase_contact
+from inbox.contacts import contacts_behind, erase_contact
 from inbox.details import clean_phone, create_contact, update_contact
+from inbox.errors import StateForbids
 from inbox.exports import download
+from inbox.merging import MAX_REASON, merge, merges_of, survivor_of, unmerge
 from inbox.models import (
     CONTACT_WORDS,
     IDENTITY_WORDS,
     ChannelIdentity,
     Contact,
     Erasure,
+    Merge,
     Scope,
 )
 from inbox.search import prefix_query
@@ -88,8 +91,14 @@ def contacts_shown() -> QuerySet[Contact]:
 
 
 def contact_of(contact_id: str) -> Contact:
-    """Raises Http404 for an id that is none."""
-    return row_or_404(contacts_shown(), contact_id, "USER_")
+    """The person behind an id, also behind one that was merged into another.
+
+    Raises Http404 for an id that is none.
+    """
+    contact = row_or_404(contacts_shown(), contact_id, "USER_")
+    if contact.merged_into_id is None:
+        return contact
+    return contacts_shown().get(pk=survivor_of(contact).pk)
 
 
 # --- list ----------------------------------------------------------------------------------------
@@ -192,7 +201,7 @@ class ContactDetail(ApiView):
 
     @extend_schema(responses={200: enveloped(ContactSerializer), **problems(404)})
     def get(self, request: Request, contact_id: str) -> Response:
-        """One person."""
+        """One person. The id of a contact that was merged answers with whom it became."""
         return Response({"data": ContactSerializer(contact_of(contact_id)).data})
 
     @extend_schema(
@@ -244,3 +253,114 @@ class ContactExport(ApiView):
         contact = contact_of(contact_id)
         note_act(holder_of(request).key, "contact_exported", contact)
         return download(contact)
+
+
+# --- merge, and separate -------------------------------------------------------------------------
+
+
+class MergeSerializer(serializers.Serializer[Any]):
+    """Who became part of whom, by whose word; undone if `undone_at` says when."""
+
+    id = serializers.CharField(source="public_id")
+    contact_id = serializers.CharField(
+        source="kept.public_id", help_text="The contact that was kept."
+    )
+    merged_id = serializers.CharField(
+        source="gone.public_id", help_text="The contact that became part of it."
+    )
+    proof = serializers.ChoiceField(choices=Merge.Proof.choices)
+    by = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField()
+    merged_at = serializers.DateTimeField()
+    undone_at = serializers.DateTimeField(allow_null=True)
+
+    def get_by(self, row: Merge) -> str | None:
+        return row.by_name or None
+
+    def get_reason(self, row: Merge) -> str | None:
+        return row.reason or None
+
+
+class NewMergeSerializer(serializers.Serializer[Any]):
+    contact_id = serializers.RegexField(
+        r"^USER_\d{1,18}$", help_text="Who becomes part of this contact."
+    )
+    reason = serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_REASON
+    )
+    take = serializers.ListField(
+        child=serializers.CharField(max_length=100),
+        required=False,
+        max_length=100,
+        help_text=(
+            "Where both have a value: whose names are listed here (`name`, `email`, `phone`, "
+            "`attributes.<name>`) stay as `contact_id` has them. Without it this contact's stay, "
+            "but for a verified e-mail or phone in the place of one that is not."
+        ),
+    )
+
+
+class ContactMerge(ApiView):
+    scopes = {"POST": Scope.CONTACTS_WRITE}
+
+    @extend_schema(
+        request=NewMergeSerializer,
+        responses={200: enveloped(MergeSerializer), **problems(404, 409, 422)},
+    )
+    @idempotent
+    def post(self, request: Request, contact_id: str) -> Response:
+        """Make another contact part of this one. The same two again: the merge that stands."""
+        kept = row_or_404(Contact.objects.all(), contact_id, "USER_")
+        given = NewMergeSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        gone = row_named(
+            Contact.objects.all(), values["contact_id"], "USER_", "contact_id"
+        )
+        row = merge(
+            kept=kept,
+            gone=gone,
+            by=holder_of(request).key,
+            reason=values.get("reason", ""),
+            take=values.get("take"),
+        )
+        return Response({"data": MergeSerializer(row).data})
+
+
+class ContactUnmerge(ApiView):
+    scopes = {"POST": Scope.CONTACTS_WRITE}
+
+    @extend_schema(
+        request=None,
+        responses={200: enveloped(MergeSerializer), **problems(404, 409)},
+    )
+    @idempotent
+    def post(self, request: Request, contact_id: str) -> Response:
+        """Separate a contact from the one that it was merged into. Once more: nothing changes."""
+        gone = row_or_404(Contact.objects.all(), contact_id, "USER_")
+        last = gone.departures.order_by("-pk").first()
+        if last is None:
+            raise StateForbids("This contact was never merged into another one.")
+        row = unmerge(last, by=holder_of(request).key)
+        return Response({"data": MergeSerializer(row).data})
+
+
+class ContactMerges(ApiView):
+    scopes = {"GET": Scope.CONTACTS_READ}
+
+    @extend_schema(
+        parameters=[ListQuery],
+        responses={200: page_of(MergeSerializer), **problems(404, 422)},
+    )
+    def get(self, request: Request, contact_id: str) -> Response:
+        """All merges of this person, the undone ones too; the newest first."""
+        contact = contact_of(contact_id)
+        filters = read_filters(request, ListQuery)
+        rows = merges_of(contacts_behind(contact.pk)).select_related("kept", "gone")
+        page = paginate(
+            request,
+            rows,
+            moment="merged_at",
+            name=name_of(f"merges of {contact.pk}", filters),
+        )
+        return Response(page.as_json(MergeSerializer(page.rows, many=True).data))

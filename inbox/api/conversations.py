@@ -20,6 +20,7 @@ from inbox.api.ids import (
     conversation_of,
     identities_named,
     identity_named,
+    now_of,
     number_in,
     row_named,
 )
@@ -208,7 +209,8 @@ def _narrowed(
                 rows.filter(tags__contains=ids).exclude(tags=[]) if ids else rows.none()
             )
         case "contact_id":
-            return rows.filter(identity__contact=number_in(value, "USER_"))
+            contact = now_of(number_in(value, "USER_") or 0)
+            return rows.filter(identity__contact=contact)
         case "user_id":
             return rows.filter(identity__in=identities_named(value).values("pk"))
         case "updated_since":

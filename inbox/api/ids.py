@@ -14,9 +14,11 @@ from rest_framework.request import Request
 from inbox.api.authentication import holder_of
 from inbox.channels import adapters
 from inbox.errors import InboxError
+from inbox.merging import survivor_of
 from inbox.models import (
     Channel,
     ChannelIdentity,
+    Contact,
     Conversation,
     Direction,
     Message,
@@ -70,12 +72,18 @@ def message_of(request: Request, public_id: str) -> Message:
     return row_or_404(said, public_id, "MSG_")
 
 
+def now_of(contact_id: int) -> int:
+    """Whom a contact has become by being merged: its old id goes on to mean the person."""
+    contact = Contact.objects.filter(pk=contact_id, merged_into__isnull=False).first()
+    return survivor_of(contact).pk if contact else contact_id
+
+
 def identities_named(user_id: str) -> models.QuerySet[ChannelIdentity]:
     """Whoever the id may be: a person of one channel, on any account, or a contact."""
     identities = ChannelIdentity.objects.select_related("channel", "contact")
     contact = number_in(user_id, "USER_")
     if contact is not None:
-        return identities.filter(contact=contact)
+        return identities.filter(contact=now_of(contact))
     kinds = [one for one in adapters() if user_id.startswith(one.id_prefix)]
     wanted: dict[str, Any] = {"channel__kind__in": [one.kind for one in kinds]}
     external_ids = [user_id.removeprefix(one.id_prefix) for one in kinds]

@@ -2,7 +2,14 @@ from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from inbox.api import comments, desk, docs
-from inbox.api.contacts import ContactDetail, ContactExport, ContactList
+from inbox.api.contacts import (
+    ContactDetail,
+    ContactExport,
+    ContactList,
+    ContactMerge,
+    ContactMerges,
+    ContactUnmerge,
+)
 from inbox.api.conversations import ConversationDetail, ConversationList
 from inbox.api.errors import not_found
 from inbox.api.messages import MessageDetail, MessageList, NoteList, Reactions, Retry
@@ -56,6 +63,19 @@ urlpatterns: list[URLPattern] = [
         "contacts/<slug:contact_id>/export",
         ContactExport.as_view(),
         name="contact_export",
+    ),
+    path(
+        "contacts/<slug:contact_id>/merge", ContactMerge.as_view(), name="contact_merge"
+    ),
+    path(
+        "contacts/<slug:contact_id>/unmerge",
+        ContactUnmerge.as_view(),
+        name="contact_unmerge",
+    ),
+    path(
+        "contacts/<slug:contact_id>/merges",
+        ContactMerges.as_view(),
+        name="contact_merges",
     ),
     path("tags", desk.TagList.as_view(), name="tags"),
     path("agents", desk.AgentList.as_view(), name="agents"),

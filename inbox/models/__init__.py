@@ -26,6 +26,7 @@ from inbox.models.desk import (
 )
 from inbox.models.erasures import Erasure
 from inbox.models.fetches import Fetch, Import
+from inbox.models.merges import Merge
 from inbox.models.messages import (
     IN_FLIGHT,
     Attachment,
@@ -64,6 +65,7 @@ __all__ = [
     "IdempotentAnswer",
     "Import",
     "Mention",
+    "Merge",
     "Message",
     "MessageQuerySet",
     "MessageTemplate",

@@ -42,6 +42,8 @@ class Contact(models.Model):
         blank=True,
         related_name="merged",
     )
+    # Counts what changed of what the panel says: an open page that has another looks again.
+    revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

@@ -19,7 +19,15 @@ from django.views.decorators.http import require_http_methods
 
 from inbox.details import MAX_ATTRIBUTES, update_contact
 from inbox.errors import InboxError
-from inbox.models import Agent, ChannelIdentity, Contact, Conversation, Message, Tag
+from inbox.models import (
+    Agent,
+    ChannelIdentity,
+    Contact,
+    Conversation,
+    Merge,
+    Message,
+    Tag,
+)
 from inbox.pages.http import AgentRequest, agent_page, is_fragment, render_fragments
 from inbox.pages.rows import Badge, Snippet, badge_of, snippet_of
 
@@ -38,10 +46,21 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Who the person is on one channel. chats: conversations there. joined: the merge by which we
+    know that it is the same person; None if nobody had to say so."""
+
+    identity: ChannelIdentity
+    chats: int
+    joined: Merge | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     conversation: Conversation
     contact: Contact
-    identities: list[ChannelIdentity] = field(default_factory=list)
+    identities: list[Known] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
     details: list[tuple[str, str]] = field(default_factory=list)
     tags: list[Tag] = field(default_factory=list)
     past: list[Past] = field(default_factory=list)
@@ -68,11 +87,16 @@ def build_panel(
         .with_parties()
         .newest_first()[:MAX_PAST]
     )
+    merges = _merges_into(contact)
+    joined = {pk: one for one in reversed(merges) for pk in one.identities}
     return Panel(
         conversation=conversation,
         contact=contact,
-        identities=list(identities),
-        details=[(name, _plain(value)) for name, value in contact.attributes.items()],
+        identities=[Known(one, one.chats, joined.get(one.pk)) for one in identities],
+        merges=merges,
+        details=[
+            (name, plain_value(value)) for name, value in contact.attributes.items()
+        ],
         tags=[tags[pk] for pk in conversation.tags if pk in tags],
         past=[Past(one, badge_of(one), snippet_of(one)) for one in past],
         notes=_notes(conversation),
@@ -80,6 +104,12 @@ def build_panel(
         contact_admin_url=admin_page_of(agent, contact),
         conversation_admin_url=admin_page_of(agent, conversation),
     )
+
+
+def _merges_into(contact: Contact) -> list[Merge]:
+    """The newest first: in this order they can be undone."""
+    rows = Merge.objects.standing().filter(kept=contact, erased_at=None)
+    return list(rows.select_related("gone").order_by("-pk")[:MAX_IDENTITIES])
 
 
 def _notes(conversation: Conversation) -> list[Message]:
@@ -104,7 +134,7 @@ def _facts(identity: ChannelIdentity) -> list[str]:
     return facts
 
 
-def _plain(value: object) -> str:
+def plain_value(value: object) -> str:
     if isinstance(value, list):
         return _(", ").join(str(item) for item in value)
     return str(value)
@@ -183,7 +213,7 @@ def _read_form(request: AgentRequest, contact: Contact) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for name, value in zip(names, values, strict=False):
         known = contact.attributes.get(name)
-        is_same = known is not None and _plain(known) == value
+        is_same = known is not None and plain_value(known) == value
         attributes[name.replace("\x00", "")] = (
             known if is_same else value.replace("\x00", "")
         )
@@ -197,7 +227,7 @@ def _show_form(
     *,
     refusal: InboxError | None = None,
 ) -> HttpResponse:
-    lines = [(name, _plain(value)) for name, value in given["attributes"].items()]
+    lines = [(name, plain_value(value)) for name, value in given["attributes"].items()]
     context = {
         "conversation": conversation,
         "given": given,

@@ -304,7 +304,7 @@ def act_on(
     act: Callable[[], None],
     *,
     done: str | Callable[[], str],
-    undo: Undo | None = None,
+    undo: Undo | Callable[[], Undo] | None = None,
 ) -> HttpResponse:
     """Do one thing; answer with what it changed, or on a plain request with the page again."""
     try:
@@ -316,7 +316,8 @@ def act_on(
     if not is_fragment(request):
         messages.success(request, told)
         return redirect(page_of(listing_of(request), conversation))
-    return answer_changed(request, conversation, {"text": told, "undo": undo})
+    taken_back = undo() if callable(undo) else undo
+    return answer_changed(request, conversation, {"text": told, "undo": taken_back})
 
 
 def answer_changed(

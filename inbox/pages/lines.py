@@ -109,12 +109,26 @@ def _team(extra: Mapping[str, Any], who: str) -> Line:
     return Line(gettext("%(who)s gave this to the team %(team)s") % told, "user-plus")
 
 
+def _merged(extra: Mapping[str, Any], who: str) -> Line:
+    told = {"who": who, "gone": extra.get("gone_id"), "kept": extra.get("kept_id")}
+    words = gettext("%(who)s merged the contact %(gone)s into %(kept)s")
+    return Line(words % told, "merge")
+
+
+def _separated(extra: Mapping[str, Any], who: str) -> Line:
+    told = {"who": who, "gone": extra.get("gone_id"), "kept": extra.get("kept_id")}
+    words = gettext("%(who)s separated the contact %(gone)s from %(kept)s")
+    return Line(words % told, "undo")
+
+
 _CHANGES: Mapping[str, Callable[[Mapping[str, Any], str], Line]] = {
     "snoozed": _snoozed,
     "woke": _woke,
     "priority": _priority,
     "tagged": _tagged,
     "team": _team,
+    "contacts_merged": _merged,
+    "contacts_separated": _separated,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import F, QuerySet
@@ -54,10 +55,9 @@ def with_people(
 ) -> ConversationQuerySet:
     """Those of the people whose name, handle, e-mail or number it is, and those with a tag of
     that name. One set of ids and no "or": only so is an index taken for each."""
-    words = _as_phone(search) or prefix_query(search)
-    if not words:
+    query = _query_of(search)
+    if query is None:
         return conversations.none()
-    query = SearchQuery(words, config="simple", search_type="raw")
     contacts = Contact.objects.annotate(words=CONTACT_WORDS).filter(words=query)
     identities = ChannelIdentity.objects.alias(words=IDENTITY_WORDS).filter(words=query)
     rows = Conversation.objects.order_by()
@@ -66,6 +66,23 @@ def with_people(
     if tags := [tag.pk for tag in desk.tags if matches(tag.name, search)]:
         others.append(rows.filter(tags__overlap=tags).exclude(tags=[]).values("pk"))
     return conversations.filter(pk__in=found.union(*others))
+
+
+def people_named(search: str) -> QuerySet[Any, Any]:
+    """Ids of the contacts whose name, handle, e-mail or number it is."""
+    query = _query_of(search)
+    if query is None:
+        return Contact.objects.none().values("pk")
+    named = Contact.objects.alias(words=CONTACT_WORDS).filter(words=query)
+    called = ChannelIdentity.objects.alias(words=IDENTITY_WORDS).filter(words=query)
+    return named.order_by().values("pk").union(called.order_by().values("contact"))
+
+
+def _query_of(search: str) -> SearchQuery | None:
+    words = _as_phone(search) or prefix_query(search)
+    if not words:
+        return None
+    return SearchQuery(words, config="simple", search_type="raw")
 
 
 def _as_phone(search: str) -> str:

@@ -151,6 +151,8 @@ def head_version(conversation: Conversation) -> str:
         conversation.identity.blocked_at,
         conversation.identity.is_spam,
         conversation.identity.display_name,
+        conversation.identity.contact_id,
+        conversation.identity.contact.revision,
     )
     return f"{zlib.crc32(repr(facts).encode()):x}"
 

@@ -9,7 +9,16 @@ import pytest
 
 from inbox.events import Event, EventName, emitted
 from inbox.identity import join_identity
-from inbox.models import Channel, ChannelIdentity, Contact, Conversation, Fetch
+from inbox.merging import unmerge
+from inbox.models import (
+    Agent,
+    Channel,
+    ChannelIdentity,
+    Contact,
+    Conversation,
+    Fetch,
+    Merge,
+)
 from tests.conftest import make_conversation
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +90,22 @@ def test_a_commenter_moves_to_whom_we_know_from_the_inbox(
     (event,) = told
     assert event.name is EventName.USER_MERGED
     assert event.details == {"identity_id": commenter.pk, "merged": former.public_id}
+
+
+def test_what_the_channel_said_is_written_down_and_can_be_undone(
+    channel: Channel, commenter: ChannelIdentity, agent: Agent
+) -> None:
+    person, former = writer(channel), commenter.contact
+    join_identity(commenter, "psid-9")
+    row = Merge.objects.get()
+    assert (row.kept, row.gone, row.proof) == (person.contact, former, "channel")
+
+    unmerge(row, by=agent)
+
+    assert contact_of(commenter) == former
+    assert contact_of(person).name == ""
+    former.refresh_from_db()
+    assert (former.name, former.merged_into) == ("Salma El Idrissi", None)
 
 
 @pytest.mark.parametrize(

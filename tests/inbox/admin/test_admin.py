@@ -11,7 +11,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.asserts import assertContains, assertNotContains
 
-from inbox.models import Agent, ApiKey, Channel, Conversation, Message, Tag, Team
+from inbox.merging import merge
+from inbox.models import (
+    Agent,
+    ApiKey,
+    Channel,
+    Contact,
+    Conversation,
+    Merge,
+    Message,
+    Tag,
+    Team,
+)
 from inbox.models.api_keys import hash_key
 from tests.conftest import make_agent, make_conversation
 from tests.inbox.pages.conftest import Say
@@ -25,9 +36,10 @@ MODELS = [
     "channelidentity",
     "conversation",
     "message",
+    "merge",
     "apikey",
 ]
-KEPT = ["channelidentity", "conversation", "message"]
+KEPT = ["channelidentity", "conversation", "merge", "message"]
 
 
 @pytest.fixture
@@ -45,6 +57,8 @@ def filled(conversation: Conversation, agent: Agent, say: Say) -> Conversation:
     tag = Tag.objects.create(name="VIP")
     agent.teams.add(Team.objects.create(name="Wholesale"))
     ApiKey.issue("Shop", created_by=agent)
+    kept, gone = (Contact.objects.create(name=name) for name in ("Amina", "Copy"))
+    merge(kept=kept, gone=gone, by=agent)
     conversation.tags, conversation.assignee = [tag.pk], agent
     conversation.save(update_fields=["tags", "assignee"])
     return conversation
@@ -273,3 +287,16 @@ def test_agents_who_may_only_use_the_inbox_see_nothing_else(
 ) -> None:
     assert agent_client.get("/admin/inbox/agent/").status_code == 403
     assert agent_client.get("/admin/inbox/apikey/").status_code == 403
+
+
+def test_the_page_of_who_was_merged_leads_to_whom_they_became(
+    boss: Client, filled: Conversation
+) -> None:
+    row = Merge.objects.get()
+
+    answer = boss.get(f"/admin/inbox/contact/{row.gone_id}/change/", follow=True)
+
+    assert answer.redirect_chain == [
+        (f"/admin/inbox/contact/{row.kept_id}/change/", 302)
+    ]
+    assertContains(answer, f"USER_{row.gone_id} was merged into this contact.")
