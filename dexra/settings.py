@@ -395,7 +395,7 @@ REST_FRAMEWORK = {
         "inbox.api.scopes.HasScope",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["inbox.api.parsing.JsonParser"],
     "DEFAULT_SCHEMA_CLASS": "inbox.api.schema.ApiSchema",
     "EXCEPTION_HANDLER": "inbox.api.errors.problem_response",
     "UNAUTHENTICATED_USER": None,

@@ -17,6 +17,7 @@ from inbox.audit import note_act
 from inbox.conversations import refresh
 from inbox.errors import ContentInvalid
 from inbox.events import Event, EventName, emit
+from inbox.jsonb import is_storable
 from inbox.merging import lock_survivor
 from inbox.models import Actor, Contact, Conversation
 
@@ -130,6 +131,11 @@ def _clean_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
         text = value.strip() if isinstance(value, str) else value
         if not title or text is None or text == "":
             continue
+        if not (is_storable(title) and is_storable(text)):
+            raise ContentInvalid(
+                _("A detail holds a character that cannot be stored."),
+                param="attributes",
+            )
         if len(title) > MAX_ATTRIBUTE_NAME or len(str(text)) > MAX_ATTRIBUTE_VALUE:
             raise ContentInvalid(
                 _("A detail has at most %(name)d characters, what it says %(value)d.")

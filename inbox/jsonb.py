@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
+
+# PostgreSQL's text holds neither NUL nor halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def is_storable(value: Any) -> bool:
+    """Whether a jsonb column takes this JSON value."""
+    if isinstance(value, str):
+        return not _UNSTORABLE.search(value)
+    if isinstance(value, dict):
+        return all(is_storable(part) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(map(is_storable, value))
 
 
 def dump(value: Any) -> str:

@@ -69,7 +69,7 @@ def ping(endpoint: Endpoint) -> Delivery:
 def send_sample(endpoint: Endpoint, name: EventName) -> Delivery:
     """Send an event of this kind about nobody to this endpoint alone, whatever it chose."""
     event_id, moment = new_event_id(), now()
-    body = build_sample(event_id, name, endpoint_id=endpoint.pk, at=moment)
+    body = build_sample(event_id, name, endpoint_id=endpoint.public_id, at=moment)
     event = Event.objects.create(
         id=event_id, name=name, occurred_at=moment, body=body.encode()
     )

@@ -62,7 +62,7 @@ def build_body(
     )
 
 
-def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> str:
+def build_ping(event_id: str, *, endpoint_id: str, at: datetime) -> str:
     """An event about nothing, to see whether an endpoint listens."""
     return dump(
         {
@@ -73,7 +73,7 @@ def build_ping(event_id: str, *, endpoint_id: int, at: datetime) -> str:
             "timestamp": format_moment(at),
             "source": SYSTEM,
             "account": None,
-            "data": {"endpoint_id": str(endpoint_id)},
+            "data": {"endpoint_id": endpoint_id},
         }
     )
 

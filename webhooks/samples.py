@@ -59,7 +59,7 @@ _BY_AGENT = {
 
 
 def build_sample(
-    event_id: str, name: EventName, *, endpoint_id: int, at: datetime
+    event_id: str, name: EventName, *, endpoint_id: str, at: datetime
 ) -> str:
     """A body as its schema says, with `data.sample`: true."""
     if name is EventName.PING:

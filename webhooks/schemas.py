@@ -34,6 +34,8 @@ _TEXT: Schema = {"type": "string"}
 _MAYBE: Schema = {"type": ["string", "null"]}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _ANYTHING: Schema = {"type": "object"}
+# There or not. A constant would say more, but generators of clients stumble over it.
+_ONLY_TRUE: Schema = {"type": "boolean"}
 
 
 def _object(
@@ -84,7 +86,7 @@ _MESSAGE = _object(
         "status": _one_of(*(s for s in Status.values if s != Status.RECEIVED)),
         "error": _object({"class": _TEXT, "code": _TEXT, "detail": _TEXT}),
         "edited_at": _MOMENT,
-        "deleted": {"const": True},
+        "deleted": _ONLY_TRUE,
         "comment": _COMMENT,
         "story": _object({"id": {}, "url": _MAYBE, "expires_at": {}}),
         "postback": _object({"payload": {}}),
@@ -123,9 +125,9 @@ _ABOUT_MESSAGES = {
 }
 _ABOUT_CONVERSATIONS = {EventName.CONVERSATION_CREATED, EventName.CONVERSATION_UPDATED}
 _COMMON: dict[str, Schema] = {
-    "recovered": {"const": True},
+    "recovered": _ONLY_TRUE,
     "shortened": {"type": "array", "items": _TEXT},
-    "sample": {"const": True},
+    "sample": _ONLY_TRUE,
 }
 
 
@@ -144,7 +146,7 @@ def schema_of(name: EventName) -> Schema:
             "data": _data(name),
         }
     )
-    return {"title": name.value, "description": DESCRIPTIONS[name], **body}
+    return {"description": DESCRIPTIONS[name], **body}
 
 
 def whole_schema_of(name: EventName) -> Schema:

@@ -115,7 +115,7 @@ def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 one["name"] == IDEMPOTENCY_KEY.name
                 for one in operation.get("parameters", [])
             ):
-                statuses |= {409, 410}
+                statuses |= {409, 410, 422}
             answers = operation["responses"]
             for status in map(str, sorted(statuses)):
                 answers.setdefault(status, _REFUSAL)

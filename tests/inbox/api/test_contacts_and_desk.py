@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -233,3 +234,29 @@ def test_short_lists_are_paged_too(api: Client) -> None:
             break
 
     assert seen == [f"tag {number}" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"size\ud800": "XL"}, {"size": "X\x00L"}, {"size": [{"\udfff": 1}]}],
+    ids=["name", "value", "nested"],
+)
+def test_what_cannot_be_stored_is_refused(
+    api: Client, attributes: dict[str, Any]
+) -> None:
+    answer = api.post(
+        "/v1/contacts",
+        json.dumps({"attributes": attributes}),
+        content_type="application/json",
+    )
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["param"] == "attributes"
+
+
+def test_a_body_without_bottom_is_malformed(api: Client) -> None:
+    deep = '{"attributes": {"size": ' + "[" * 200_000 + "]" * 200_000 + "}}"
+
+    answer = api.post("/v1/contacts", deep, content_type="application/json")
+
+    assert answer.status_code == 400
