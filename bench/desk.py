@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import psycopg
 
-from bench import hands
+from bench import api, hands
 from bench.filled import AGENTS, MESSAGES_EACH, Filled, fill
 from bench.stage import message_body, percentile, signed, web, worker
 
@@ -36,7 +36,7 @@ Session = aiohttp.ClientSession
 
 
 def run(url: str) -> dict[str, Any]:
-    """desk: milliseconds of each page. agents: from Meta's POST until the row is there. hands: from
+    """desk, api: milliseconds of each page, of each call. agents: from Meta's POST until the row is there. hands: from
     a key until the page shows what it did."""
     import django
 
@@ -66,6 +66,7 @@ async def _measure(base: str, filled: Filled, keys: Sequence[str]) -> dict[str, 
         desk = await _visit_pages(session, filled, keys[0])
         return {
             "desk": desk,
+            "api": await api.visit(session, filled),
             "agents": await _work_together(session, filled, keys),
         }
 
