@@ -13,12 +13,8 @@ from datetime import datetime, timedelta
 from celery import shared_task
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import Q
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -34,7 +30,8 @@ from inbox.bell import ring
 from inbox.channels import ErrorClass, Scope, SendError
 from inbox.delivery import pause_channel, stop_channel
 from inbox.history import start_import
-from inbox.models import Agent, Channel, Import
+from inbox.mails import readers_with, write_to
+from inbox.models import Channel, Import
 
 logger = logging.getLogger(__name__)
 
@@ -288,10 +285,18 @@ def _mail(incident_id: int) -> None:
     incident = _claim_mail(incident_id)
     if incident is None:
         return
-    people = admins()
+    people = readers_with("inbox.change_channel")
     if not people:
         logger.warning("upkeep.nobody_to_mail incident=%s", incident_id)
-    told = [agent for agent in people if _write_to(agent, incident)]
+    channel = incident.channel
+    path = reverse("channels_meta:channel", args=[channel.pk])
+    context = {
+        "incident": incident,
+        "channel": channel,
+        "kind": channel.adapter.label,
+        "url": f"{settings.PUBLIC_URL}{path}",
+    }
+    told = write_to(people, "channels_meta/connect/incident.txt", context)
     if told or not people:
         Incident.objects.filter(pk=incident_id).update(
             mail_due_at=None, mailed_at=now() if told else None
@@ -316,44 +321,6 @@ def _claim_mail(incident_id: int) -> Incident | None:
         mail_due_at=again_at if attempts < MAIL_ATTEMPTS else None,
     )
     return incident if claimed else None
-
-
-def admins() -> list[Agent]:
-    """Who can do something about it, and can be written to."""
-    may = Q(is_superuser=True)
-    for path in ("user_permissions", "groups__permissions"):
-        may |= Q(
-            **{
-                f"{path}__codename": "change_channel",
-                f"{path}__content_type__app_label": "inbox",
-            }
-        )
-    people = Agent.objects.filter(may, is_active=True, is_staff=True)
-    return list(people.exclude(email="").distinct().order_by("pk"))
-
-
-def _write_to(agent: Agent, incident: Incident) -> bool:
-    """Whether the mail left. In the reader's language."""
-    channel = incident.channel
-    path = reverse("channels_meta:channel", args=[channel.pk])
-    with translation.override(agent.language or settings.LANGUAGE_CODE):
-        context = {
-            "agent": agent,
-            "incident": incident,
-            "channel": channel,
-            "kind": channel.adapter.label,
-            "url": f"{settings.PUBLIC_URL}{path}",
-        }
-        lines = render_to_string("channels_meta/connect/incident.txt", context)
-        subject, _blank, body = lines.strip().partition("\n")
-    try:
-        send_mail(subject, body.strip() + "\n", None, [agent.email])
-    except OSError as error:  # smtplib's errors are OSErrors
-        logger.warning(
-            "upkeep.not_mailed incident=%s error=%s", incident.pk, type(error).__name__
-        )
-        return False
-    return True
 
 
 # --- tidying -------------------------------------------------------------------------------------

@@ -330,6 +330,7 @@ CELERY_TASK_ROUTES = {
     "channels_meta.upkeep.*": {"queue": "fetch"},
     "channels_meta.sandbox.*": {"queue": "send"},
     "webhooks.sending.*": {"queue": "dispatch"},
+    "webhooks.alerts.*": {"queue": "fetch"},
 }
 # Sweepers: whatever bell was lost, the rows are found. A ring that nobody heard in time is
 # dropped, or a worker that comes back would find hundreds of them.
@@ -353,6 +354,7 @@ CELERY_BEAT_SCHEDULE = {
             ("channels_meta.redaction.forget_due", 60),
             ("channels_meta.upkeep.ring_due", 60),
             ("channels_meta.upkeep.mail_incidents", 60),
+            ("webhooks.alerts.mail_disabled", 60),
             ("channels_meta.upkeep.purge_logins", 600),
         )
     },

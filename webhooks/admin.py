@@ -17,41 +17,22 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from inbox.events import EventName
-from inbox.models import Agent, Channel
+from inbox.models import Agent
 from webhooks import endpoints
+from webhooks.forms import EndpointForm, say_resent
 from webhooks.models import (
-    EVENT_NAMES,
     Delivery,
     DeliveryAttempt,
     Endpoint,
     Event,
-    Failure,
 )
 
 
-class EndpointForm(forms.ModelForm[Endpoint]):
-    events = forms.MultipleChoiceField(
-        label=gettext_lazy("Events"),
-        # A ping goes to the one endpoint that it is for, whatever that chose.
-        choices=[name for name in EVENT_NAMES if name[0] != EventName.PING],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("None chosen: all of them."),
-    )
-    channels = forms.ModelMultipleChoiceField(
-        label=gettext_lazy("Channels"),
-        queryset=Channel.objects.all(),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("None chosen: all of them."),
-    )
-
-    class Meta:
-        model = Endpoint
-        fields = ["url", "description", "events", "channels"]
+class EndpointAdminForm(EndpointForm):
+    class Meta(EndpointForm.Meta):
         widgets = {"url": forms.URLInput(attrs={"class": "vURLField"})}
 
 
@@ -81,7 +62,7 @@ class ReadOnly:
 
 @admin.register(Endpoint)
 class EndpointAdmin(admin.ModelAdmin[Endpoint]):
-    form = EndpointForm
+    form = EndpointAdminForm
     list_display = ["__str__", "url", "status", "failing_since", "see_deliveries"]
     list_filter = ["status"]
     search_fields = ["url", "description"]
@@ -240,7 +221,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     )
     def pause(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
         for endpoint in queryset:
-            endpoints.pause(endpoint)
+            endpoints.pause(endpoint, by=cast("Agent", request.user))
 
     @admin.action(
         description=gettext_lazy("Resume, sending what has waited"),
@@ -248,7 +229,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
     )
     def resume(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
         for endpoint in queryset:
-            endpoints.resume(endpoint)
+            endpoints.resume(endpoint, by=cast("Agent", request.user))
 
     @admin.action(
         description=gettext_lazy("Resume from now on, without what has waited"),
@@ -258,15 +239,17 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
         self, request: HttpRequest, queryset: QuerySet[Endpoint]
     ) -> None:
         for endpoint in queryset:
-            endpoints.resume(endpoint, skip_waiting=True)
+            endpoints.resume(
+                endpoint, by=cast("Agent", request.user), skip_waiting=True
+            )
 
     @admin.action(
         description=gettext_lazy("Send again what was missed in the last 14 days"),
         permissions=["change"],
     )
     def recover(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
-        count = sum(endpoints.recover(endpoint) for endpoint in queryset)
-        self.message_user(request, _resent(count))
+        count = sum(endpoints.recover(endpoint).count for endpoint in queryset)
+        self.message_user(request, say_resent(count))
 
     # --- deleting --------------------------------------------------------------------------------
 
@@ -285,13 +268,13 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
         return [str(endpoint) for endpoint in chosen], counts, missing, []
 
     def delete_model(self, request: HttpRequest, obj: Endpoint) -> None:
-        endpoints.delete(obj)
+        endpoints.delete(obj, by=cast("Agent", request.user))
 
     def delete_queryset(
         self, request: HttpRequest, queryset: QuerySet[Endpoint]
     ) -> None:
         for endpoint in queryset:
-            endpoints.delete(endpoint)
+            endpoints.delete(endpoint, by=cast("Agent", request.user))
 
 
 def _in_inbox(conversation_id: int | None) -> SafeString | str:
@@ -426,8 +409,7 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin[Delivery]):
 
     @admin.display(description=gettext_lazy("error"))
     def see_error(self, delivery: Delivery) -> str:
-        error = delivery.last_error
-        return str(Failure(error).label) if error in Failure.values else error
+        return delivery.failure_sentence
 
     @admin.display(description=gettext_lazy("conversation"))
     def see_conversation(self, delivery: Delivery) -> SafeString | str:
@@ -435,14 +417,5 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin[Delivery]):
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        ids = list(queryset.values_list("pk", flat=True)[: endpoints.MAX_RECOVERED])
-        count = endpoints.resend(Delivery.objects.filter(pk__in=ids))
-        self.message_user(request, _resent(count))
-
-
-def _resent(count: int) -> str:
-    return ngettext(
-        "%(count)d delivery is sent again.",
-        "%(count)d deliveries are sent again.",
-        count,
-    ) % {"count": count}
+        resent = endpoints.resend(queryset)
+        self.message_user(request, say_resent(resent.count))

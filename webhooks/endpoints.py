@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -78,15 +79,20 @@ def send_sample(endpoint: Endpoint, name: EventName) -> Delivery:
     return delivery
 
 
-def pause(endpoint: Endpoint) -> None:
+@transaction.atomic
+def pause(endpoint: Endpoint, *, by: Actor | None = None) -> None:
     """Let its events wait."""
-    Endpoint.objects.filter(pk=endpoint.pk, status=Endpoint.Status.ACTIVE).update(
-        status=Endpoint.Status.PAUSED
-    )
+    paused = Endpoint.objects.filter(
+        pk=endpoint.pk, status=Endpoint.Status.ACTIVE
+    ).update(status=Endpoint.Status.PAUSED)
+    if paused:
+        note_act(by, "endpoint_paused", endpoint)
 
 
 @transaction.atomic
-def resume(endpoint: Endpoint, *, skip_waiting: bool = False) -> None:
+def resume(
+    endpoint: Endpoint, *, by: Actor | None = None, skip_waiting: bool = False
+) -> None:
     """Send to it again, with a clean record: first what has waited, unless that is skipped."""
     if skip_waiting:
         endpoint.deliveries.filter(state=Delivery.State.PENDING).update(
@@ -98,37 +104,51 @@ def resume(endpoint: Endpoint, *, skip_waiting: bool = False) -> None:
         failures=0,
         failing_since=None,
         breaker_until=None,
+        mail_due_at=None,
+        mail_attempts=0,
     )
+    note_act(by, "endpoint_resumed", endpoint, skip_waiting=skip_waiting)
     kick_after_commit(dispatch)
 
 
-def recover(endpoint: Endpoint, *, since: datetime | None = None) -> int:
-    """Send again what it missed since then (at most 14 days ago), oldest first. Returns how many."""
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """at: what they are known by together, as `Delivery.resent_at`."""
+
+    at: datetime
+    count: int
+
+
+def recover(endpoint: Endpoint, *, since: datetime | None = None) -> Resent:
+    """Send again what it missed since then (at most 14 days ago): the newest MAX_RECOVERED of it."""
     earliest = now() - RECOVERED_SPAN
     missed = endpoint.deliveries.filter(
         state__in=[Delivery.State.FAILED, Delivery.State.SKIPPED],
         created_at__gte=max(since or earliest, earliest),
-    ).order_by("-pk")
-    ids = list(missed.values_list("pk", flat=True)[:MAX_RECOVERED])
-    return resend(Delivery.objects.filter(pk__in=ids))
+    )
+    return resend(missed)
 
 
 @transaction.atomic
-def resend(deliveries: QuerySet[Delivery]) -> int:
-    """Owe these deliveries anew, under the same event id. Returns how many."""
-    count = deliveries.update(
+def resend(deliveries: QuerySet[Delivery]) -> Resent:
+    """Owe the newest MAX_RECOVERED of these anew, under the same event ids; oldest go first."""
+    at = now()
+    newest = deliveries.order_by("-pk").values_list("pk", flat=True)[:MAX_RECOVERED]
+    count = Delivery.objects.filter(pk__in=list(newest)).update(
         state=Delivery.State.PENDING,
         attempts=0,
-        next_attempt_at=now(),
+        next_attempt_at=at,
         settled_at=None,
+        resent_at=at,
     )
     kick_after_commit(dispatch)
-    return count
+    return Resent(at, count)
 
 
 @transaction.atomic
-def delete(endpoint: Endpoint) -> None:
+def delete(endpoint: Endpoint, *, by: Actor | None = None) -> None:
     """Forget an endpoint with its deliveries, in the database alone: they may be very many."""
+    note_act(by, "endpoint_deleted", endpoint)
     with connection.cursor() as cursor:
         cursor.execute(FORGET_ATTEMPTS, [endpoint.pk])
         cursor.execute(FORGET_DELIVERIES, [endpoint.pk])

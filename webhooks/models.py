@@ -85,6 +85,10 @@ class Endpoint(models.Model):
     breaker_until = models.DateTimeField(
         _("waiting until"), null=True, blank=True, editable=False
     )
+    # When people are to be written to, because we disabled it: the row is the queue. Null once
+    # they were, or nobody can be.
+    mail_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    mail_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     # Which dispatcher serves this endpoint, and until when if it dies. One at a time: that
     # keeps the order and the bound on what is in flight, however many dispatchers run.
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
@@ -95,6 +99,13 @@ class Endpoint(models.Model):
         verbose_name = _("endpoint")
         verbose_name_plural = _("endpoints")
         ordering = ["id"]
+        indexes = [
+            models.Index(
+                fields=["mail_due_at"],
+                name="endpoint_mail_due",
+                condition=Q(mail_due_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.description or self.url
@@ -173,6 +184,20 @@ class Event(models.Model):
         return f"{self.name} {self.id}"
 
 
+class Failure(models.TextChoices):
+    """Why an attempt failed."""
+
+    STATUS = "status", _("Answered with an error")
+    REDIRECT = "redirect", _("Answered with a redirect, which is not followed")
+    GONE = "gone", _("Answered 410 Gone")
+    TIMEOUT = "timeout", _("No answer in time")
+    CONNECTION = "connection", _("No connection")
+    DNS = "dns", _("Name not found")
+    TLS = "tls", _("No trusted certificate")
+    FORBIDDEN = "forbidden", _("Not a public address")
+    PROTOCOL = "protocol", _("Not an HTTP answer")
+
+
 class Delivery(models.Model):
     """One event owed to one endpoint."""
 
@@ -211,6 +236,8 @@ class Delivery(models.Model):
     last_error = models.CharField(_("error"), max_length=20, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
+    # When somebody last had it sent again: all of one moment were chosen together.
+    resent_at = models.DateTimeField(_("sent again"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("delivery")
@@ -241,6 +268,11 @@ class Delivery(models.Model):
                 name="delivery_of_conversation",
                 condition=Q(conversation_id__isnull=False),
             ),
+            models.Index(
+                fields=["resent_at"],
+                name="delivery_resent",
+                condition=Q(resent_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -250,19 +282,11 @@ class Delivery(models.Model):
     def public_id(self) -> str:
         return f"{self.ID_PREFIX}{self.pk}"
 
-
-class Failure(models.TextChoices):
-    """Why an attempt failed."""
-
-    STATUS = "status", _("Answered with an error")
-    REDIRECT = "redirect", _("Answered with a redirect, which is not followed")
-    GONE = "gone", _("Answered 410 Gone")
-    TIMEOUT = "timeout", _("No answer in time")
-    CONNECTION = "connection", _("No connection")
-    DNS = "dns", _("Name not found")
-    TLS = "tls", _("No trusted certificate")
-    FORBIDDEN = "forbidden", _("Not a public address")
-    PROTOCOL = "protocol", _("Not an HTTP answer")
+    @property
+    def failure_sentence(self) -> str:
+        """Why the last attempt failed, in words; "" if it did not."""
+        known = self.last_error in Failure.values
+        return str(Failure(self.last_error).label) if known else self.last_error
 
 
 class DeliveryAttempt(models.Model):

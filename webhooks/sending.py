@@ -140,7 +140,8 @@ update webhooks_endpoint e
    set failures = k.failures, failing_since = k.failing_since,
        breaker_until = now() + k.parked * interval '1 second',
        status = case when k.disabled = '' then e.status else 'disabled' end,
-       status_reason = case when k.disabled = '' then e.status_reason else k.disabled end
+       status_reason = case when k.disabled = '' then e.status_reason else k.disabled end,
+       mail_due_at = case when k.disabled = '' then e.mail_due_at else now() end
   from unnest(%(ids)s::bigint[], %(failures)s::int[], %(since)s::timestamptz[],
               %(parked)s::float8[], %(disabled)s::text[])
        k(id, failures, failing_since, parked, disabled)

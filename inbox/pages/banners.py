@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -19,6 +19,23 @@ class Banner:
     text: str
     url: str = ""
     action: str = ""
+
+
+# What else is told here, by other apps: asked in turn while the accounts are well.
+Source = Callable[[Agent], Banner | None]
+_sources: list[Source] = []
+
+
+def add_source(source: Source) -> None:
+    """source: a cheap question; it is asked with each whole page."""
+    _sources.append(source)
+
+
+def banner_for(channels: Iterable[Channel], agent: Agent) -> Banner | None:
+    """The one that matters most to this person; None if all is well."""
+    banner = channel_banner(channels, agent)
+    others = (source(agent) for source in _sources)
+    return banner or next((other for other in others if other), None)
 
 
 def channel_banner(channels: Iterable[Channel], agent: Agent) -> Banner | None:

@@ -24,7 +24,7 @@ from inbox.errors import InboxError
 from inbox.mentions import see_mentions
 from inbox.models import Channel, Conversation
 from inbox.pages.acts import REACTIONS
-from inbox.pages.banners import channel_banner
+from inbox.pages.banners import banner_for
 from inbox.pages.clock import span_formats
 from inbox.pages.composer import Composer, build_composer, read_choice
 from inbox.pages.contacts import build_panel
@@ -181,7 +181,7 @@ def _page_context(request: AgentRequest, listing: Listing) -> dict[str, Any]:
         "listing": listing,
         "counts": counts,
         "unread": counts["unread"],
-        "banner": channel_banner(listing.channels, request.user),
+        "banner": banner_for(listing.channels, request.user),
         "span_formats": json.dumps(span_formats()),
         "reactions": REACTIONS,
         "stream": _stream_url(),
@@ -246,7 +246,7 @@ def refresh_counts(request: AgentRequest) -> HttpResponse:
 @agent_page
 @require_GET
 def refresh_banner(request: AgentRequest) -> HttpResponse:
-    banner = channel_banner(Channel.objects.all(), request.user)
+    banner = banner_for(Channel.objects.all(), request.user)
     return render_fragments(request, ["inbox/_banner_slot.html"], {"banner": banner})
 
 

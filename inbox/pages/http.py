@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, Protocol
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -26,44 +26,52 @@ class AgentRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def agent_page(
-    view: Callable[Concatenate[AgentRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """The door: Dexra's AdminSite asks to sign in, the inbox asks for its own permission.
+class Door(Protocol):
+    """What stands before a view: it sees a plain request, the view one of somebody who may."""
+
+    def __call__(
+        self, view: Callable[Concatenate[AgentRequest, P], HttpResponse], /
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]: ...
+
+
+def page_for(*permissions: str, says_caching: bool = False) -> Door:
+    """The door: Dexra's AdminSite asks to sign in, the page asks for these permissions (else 403).
 
     A fragment cannot show a sign-in page in its place: it is answered 401, and the page
-    around it says what to do.
+    around it says what to do. says_caching: the view says itself whether a browser may keep
+    what it answers; otherwise none may.
     """
-    return _behind_door(view, says_caching=False)
+
+    def behind_door(
+        view: Callable[Concatenate[AgentRequest, P], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @wraps(view)
+        def permitted(
+            request: HttpRequest, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
+            if not request.user.has_perms(permissions):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)  # type: ignore[arg-type]  # checked above
+
+        behind_sign_in = admin.site.admin_view(permitted, cacheable=says_caching)
+
+        @wraps(view)
+        def page(
+            request: HttpRequest, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
+            if is_fragment(request) and not admin.site.has_permission(request):
+                return HttpResponse(status=401)
+            return behind_sign_in(request, *args, **kwargs)
+
+        return page  # type: ignore[return-value]  # `wraps` keeps the narrower request of the view
+
+    return behind_door
 
 
-def agent_file(
-    view: Callable[Concatenate[AgentRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """The same door for what says itself whether a browser may keep it; pages never may."""
-    return _behind_door(view, says_caching=True)
-
-
-def _behind_door(
-    view: Callable[Concatenate[AgentRequest, P], HttpResponse], *, says_caching: bool
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    @wraps(view)
-    def permitted(
-        request: HttpRequest, *args: P.args, **kwargs: P.kwargs
-    ) -> HttpResponse:
-        if not request.user.has_perm("inbox.view_conversation"):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)  # type: ignore[arg-type]  # checked above
-
-    behind_sign_in = admin.site.admin_view(permitted, cacheable=says_caching)
-
-    @wraps(view)
-    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if is_fragment(request) and not admin.site.has_permission(request):
-            return HttpResponse(status=401)
-        return behind_sign_in(request, *args, **kwargs)
-
-    return page  # type: ignore[return-value]  # `wraps` keeps the narrower request of the view
+# For whoever may read the inbox.
+agent_page = page_for("inbox.view_conversation")
+# The same door for what says itself whether a browser may keep it.
+agent_file = page_for("inbox.view_conversation", says_caching=True)
 
 
 def is_fragment(request: HttpRequest) -> bool:

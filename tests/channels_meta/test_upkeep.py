@@ -20,6 +20,7 @@ from channels_meta.models import Credential, Incident, LoginAttempt, RawEvent
 from channels_meta.processing import drain
 from channels_meta.subscriptions import INSTAGRAM_FIELDS, PAGE_FIELDS
 from inbox.delivery import deliver_next
+from inbox.mails import readers_with
 from inbox.models import Agent, Channel
 from inbox.outbound import queue_reply
 from tests.channels_meta.connect.conftest import make_admin, token_facts
@@ -341,7 +342,7 @@ def test_admins_by_a_group_are_admins_too(db: None, messenger: Channel) -> None:
     hanae.groups.add(group)
     make_agent("gone", email="gone@example.com", is_superuser=True, is_active=False)
 
-    assert upkeep.admins() == [hanae]
+    assert readers_with("inbox.change_channel") == [hanae]
 
 
 def test_the_next_incident_is_told_again(admin: Agent, messenger: Channel) -> None:

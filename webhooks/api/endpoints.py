@@ -203,9 +203,7 @@ class EndpointDetail(ApiView):
     def delete(self, request: Request, endpoint_id: str) -> Response:
         """Send nothing there any more, and forget its deliveries; events stay."""
         endpoint = _endpoint(endpoint_id)
-        with transaction.atomic():
-            note_act(holder_of(request).key, "endpoint_deleted", endpoint)
-            endpoints.delete(endpoint)
+        endpoints.delete(endpoint, by=holder_of(request).key)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -269,7 +267,7 @@ class Pause(ApiView):
     @idempotent
     def post(self, request: Request, endpoint_id: str) -> Response:
         """Let its events wait."""
-        endpoints.pause(_endpoint(endpoint_id))
+        endpoints.pause(_endpoint(endpoint_id), by=holder_of(request).key)
         return _told(_endpoint(endpoint_id))
 
 
@@ -283,7 +281,11 @@ class Resume(ApiView):
     @idempotent
     def post(self, request: Request, endpoint_id: str) -> Response:
         """Send again, with a clean record: first what has waited, unless that is skipped."""
-        endpoints.resume(_endpoint(endpoint_id), **_given(ResumeSerializer, request))
+        endpoints.resume(
+            _endpoint(endpoint_id),
+            by=holder_of(request).key,
+            **_given(ResumeSerializer, request),
+        )
         return _told(_endpoint(endpoint_id))
 
 
@@ -298,5 +300,5 @@ class Recovery(ApiView):
     def post(self, request: Request, endpoint_id: str) -> Response:
         """Send again what it missed `since` then: what failed or was skipped."""
         since = _given(RecoverSerializer, request).get("since")
-        count = endpoints.recover(_endpoint(endpoint_id), since=since)
-        return Response({"data": {"count": count}})
+        resent = endpoints.recover(_endpoint(endpoint_id), since=since)
+        return Response({"data": {"count": resent.count}})

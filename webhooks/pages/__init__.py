@@ -1,0 +1,1 @@
+"""Pages for whoever connects other software: endpoints, and the log of their deliveries."""
