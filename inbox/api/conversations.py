@@ -32,6 +32,7 @@ from inbox.api.messages import (
 )
 from inbox.api.pagination import ListQuery, name_of, paginate, read_filters
 from inbox.api.schema import enveloped, page_of, problems
+from inbox.api.showing import show, show_all
 from inbox.api.views import ApiView
 from inbox.conversations import open_conversation
 from inbox.models import (
@@ -98,9 +99,8 @@ class WindowSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
 
 
+# Of rows that know their `tag_names`: as_json gives them.
 class ConversationSerializer(serializers.Serializer[Any]):
-    """Needs `tags` in its context: names by id."""
-
     id = serializers.CharField(source="public_id")
     channel = serializers.CharField(source="channel.kind")
     account = AccountSerializer(source="channel")
@@ -128,9 +128,9 @@ class ConversationSerializer(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
 
-    def get_tags(self, conversation: Conversation) -> list[str]:
-        names: Mapping[int, str] = self.context["tags"]
-        return sorted(names[pk] for pk in conversation.tags if pk in names)
+    def get_tags(self, conversation: Any) -> list[str]:
+        names: list[str] = conversation.tag_names
+        return names
 
     @extend_schema_field(serializers.ChoiceField(choices=PRIORITIES))
     def get_priority(self, conversation: Conversation) -> str:
@@ -139,7 +139,7 @@ class ConversationSerializer(serializers.Serializer[Any]):
     @extend_schema_field(WindowSerializer)
     def get_reply_window(self, conversation: Conversation) -> Any:
         state = conversation.reply_window_at(now(), source=Source.API)
-        return WindowSerializer(state).data
+        return show(WindowSerializer, state)
 
 
 def as_json(conversations: Iterable[Conversation]) -> list[Any]:
@@ -147,11 +147,17 @@ def as_json(conversations: Iterable[Conversation]) -> list[Any]:
     rows = list(conversations)
     ids = {pk for row in rows for pk in row.tags}
     names = dict(Tag.objects.filter(pk__in=ids).values_list("pk", "name"))
-    shown = ConversationSerializer(rows, many=True, context={"tags": names})
-    return list(shown.data)
+    for row in rows:
+        known = sorted(names[pk] for pk in row.tags if pk in names)
+        row.tag_names = known  # type: ignore[attr-defined]  # for the serializer alone
+    return show_all(ConversationSerializer, rows)
 
 
 # --- list ----------------------------------------------------------------------------------------
+
+
+# The indexes of lists begin with the status, or with something after which it comes.
+BY_STATUS = {"status": Conversation.Status.values}
 
 
 class ConversationQuery(ListQuery):
@@ -252,6 +258,7 @@ class ConversationList(ApiView):
             moment="updated_at" if is_sync else "last_message_at",
             is_ascending=is_sync,
             name=name_of("conversations", filters),
+            split={} if "status" in filters or is_sync else BY_STATUS,
         )
         return Response(page.as_json(as_json(page.rows)))
 

@@ -23,6 +23,7 @@ from inbox.api.idempotency import client_key, idempotent
 from inbox.api.ids import conversation_of, message_of
 from inbox.api.pagination import ListQuery, paginate
 from inbox.api.schema import enveloped, page_of, problems
+from inbox.api.showing import show_all
 from inbox.api.views import ApiView
 from inbox.conversations import MAX_NOTE_CHARACTERS, add_note
 from inbox.media import public_url
@@ -162,7 +163,7 @@ def read_messages(messages: list[Message]) -> Any:
         .filter(pk__in=[message.pk for message in messages])
         .order_by("pk")
     )
-    return MessageSerializer(found, many=True).data
+    return show_all(MessageSerializer, found)
 
 
 def answer_created(messages: list[Message]) -> Response:
@@ -213,7 +214,7 @@ class MessageList(ApiView):
         page = paginate(
             request, rows, moment="sent_at", name=f"messages:{conversation.pk}"
         )
-        return Response(page.as_json(MessageSerializer(page.rows, many=True).data))
+        return Response(page.as_json(show_all(MessageSerializer, page.rows)))
 
     @extend_schema(
         request=ReplySerializer,

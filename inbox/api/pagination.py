@@ -87,11 +87,13 @@ def paginate(
     name: str,
     moment: str = "",
     is_ascending: bool = False,
+    split: Mapping[str, Sequence[str]] | None = None,
 ) -> Page[M]:
     """By (moment, id), or by id alone; newest first unless told otherwise.
 
     moment: a field of the rows that is never null. name: what the list is, with its filters: a
-    cursor of another list is refused. Raises ValidationError for a bad `limit`, `cursor` or
+    cursor of another list is refused. split: a field and all its values, where an index gives the
+    order only within one of them. Raises ValidationError for a bad `limit`, `cursor` or
     `include_total`.
     """
     limit, total = limit_of(request), _total(request, rows)
@@ -101,7 +103,7 @@ def paginate(
         at, pk = _read(cursor, name, has_moment=bool(moment))
         rows = rows.filter(_following(moment, at, pk, after))
     by = [f"{sign}{moment}", f"{sign}pk"] if moment else [f"{sign}pk"]
-    found = list(rows.order_by(*by)[: limit + 1])
+    found = _first(rows, by, limit + 1, split or {})
     if len(found) <= limit:
         return Page(found, None, total)
     last = found[limit - 1]
@@ -109,11 +111,35 @@ def paginate(
     return Page(found[:limit], _write(at, last.pk, name), total)
 
 
+def _first(
+    rows: models.QuerySet[M],
+    by: Sequence[str],
+    count: int,
+    split: Mapping[str, Sequence[str]],
+) -> list[M]:
+    """The first of each part are found by the index, and of those the first of all."""
+    if not split or rows.query.is_empty():
+        return list(rows.order_by(*by)[:count])
+    columns = [name.lstrip("-") for name in by]
+    parts = [
+        rows.select_related(None)
+        .filter(**{name: value})
+        .order_by(*by)
+        .values_list(*columns)[:count]
+        for name, values in split.items()
+        for value in values
+    ]
+    first = parts[0].union(*parts[1:], all=True).order_by(*by)[:count]
+    return list(rows.filter(pk__in=[row[-1] for row in first]).order_by(*by))
+
+
 def _following(moment: str, at: datetime | None, pk: Any, after: str) -> Q:
+    """The moment alone bounds the index: an `or` does not, and reads all pages before."""
     beyond = Q(**{f"pk__{after}": pk})
     if not moment:
         return beyond
-    return Q(**{f"{moment}__{after}": at}) | (Q(**{moment: at}) & beyond)
+    within = Q(**{f"{moment}__{after}e": at})
+    return within & (Q(**{f"{moment}__{after}": at}) | beyond)
 
 
 def _total(request: Request, rows: models.QuerySet[Any]) -> int | None:

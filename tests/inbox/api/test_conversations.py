@@ -165,7 +165,7 @@ def test_a_list_takes_as_many_statements_however_long_it_is(
     api.get("/v1/conversations")  # the key's use is noted once a minute
 
     # The key, the page, its tags.
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(ids(api.get("/v1/conversations?limit=100"))) == count
 
 
