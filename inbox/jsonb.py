@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -35,3 +36,8 @@ def _iso(value: Any) -> str:
         return str(value.isoformat())
     except AttributeError:
         raise TypeError(f"{type(value).__name__} is not for JSON") from None
+
+
+def format_moment(moment: datetime) -> str:
+    """UTC in whole seconds. moment: aware, in UTC, as the database gives it."""
+    return moment.isoformat(timespec="seconds")[:19] + "Z"

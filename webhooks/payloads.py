@@ -9,7 +9,7 @@ from typing import Any
 
 from inbox.channels import get_adapter
 from inbox.events import Event, EventName
-from inbox.jsonb import dump
+from inbox.jsonb import dump, format_moment
 from inbox.media import FETCHED_KINDS, told_url
 from webhooks.fitting import fit
 from webhooks.snapshots import (
@@ -76,11 +76,6 @@ def build_ping(event_id: str, *, endpoint_id: str, at: datetime) -> str:
             "data": {"endpoint_id": endpoint_id},
         }
     )
-
-
-def format_moment(moment: datetime) -> str:
-    """UTC in whole seconds. moment: aware, in UTC, as the database gives it."""
-    return moment.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _data(

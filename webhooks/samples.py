@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from inbox.events import EventName
-from inbox.jsonb import dump
-from webhooks.payloads import VERSION, build_ping, format_moment
+from inbox.jsonb import dump, format_moment
+from webhooks.payloads import VERSION, build_ping
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inbox.api.authentication import holder_of
-from inbox.api.messages import MessageSerializer
+from inbox.api.messages import MessageSerializer, as_json
 from inbox.api.pagination import ListQuery, name_of, paginate, read_filters
 from inbox.api.schema import page_of, problems
 from inbox.api.views import ApiView
@@ -49,4 +49,4 @@ class Search(ApiView):
             moment="sent_at",
             name=name_of("search", filters),
         )
-        return Response(page.as_json(MessageSerializer(page.rows, many=True).data))
+        return Response(page.as_json(as_json(page.rows)))
