@@ -64,6 +64,12 @@ def conversation_of(request: Request, conversation_id: int) -> Conversation:
     return get_object_or_404(visible, pk=conversation_id)
 
 
+def only_conversation_of(request: Request, conversation_id: int) -> Conversation:
+    """Its number and nothing else, for what belongs to it. Raises Http404 as conversation_of."""
+    visible = Conversation.objects.visible_to(holder_of(request)).only("pk")
+    return get_object_or_404(visible, pk=conversation_id)
+
+
 def message_of(request: Request, public_id: str) -> Message:
     """Raises Http404 for an id that is none, or of a conversation that the key may not see."""
     visible = Conversation.objects.visible_to(holder_of(request))

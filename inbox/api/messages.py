@@ -20,7 +20,7 @@ from inbox.api.composing import (
     read_template,
 )
 from inbox.api.idempotency import client_key, idempotent
-from inbox.api.ids import conversation_of, message_of
+from inbox.api.ids import conversation_of, message_of, only_conversation_of
 from inbox.api.pagination import ListQuery, paginate
 from inbox.api.schema import enveloped, page_of, problems
 from inbox.api.views import ApiView
@@ -87,14 +87,18 @@ class MessageSerializer(serializers.Serializer[Any]):
     error = ErrorSerializer(allow_null=True)
 
 
+# What as_json tells of a message beside its own row.
+PARTS = ("attachments", "reactions")
+
+
 def as_json(messages: Iterable[Message]) -> list[dict[str, Any]]:
     """As MessageSerializer describes them: written out, because filling in a serializer takes most
-    of the time of a list. messages: with their parts."""
+    of the time of a list. messages: with their PARTS."""
     return [_told(message) for message in messages]
 
 
 def _told(message: Message) -> dict[str, Any]:
-    extra, quoted = message.extra, message.reply_to
+    extra, quoted = message.extra, message.reply_to_id
     return {
         "id": message.public_id,
         "conversation_id": str(message.conversation_id),
@@ -105,7 +109,7 @@ def _told(message: Message) -> dict[str, Any]:
         "status": message.status,
         "sent_at": format_moment(message.sent_at),
         "author": message.author_name,
-        "reply_to": quoted and quoted.public_id,
+        "reply_to": quoted and f"MSG_{quoted}",
         "private_reply": message.is_private_reply,
         "attachments": [_told_file(one) for one in message.attachments.all()],
         "quick_replies": [_as_public(one) for one in extra.get("quick_replies", [])],
@@ -181,7 +185,7 @@ class EmojiSerializer(ActingSerializer):
 
 def read_messages(messages: list[Message]) -> Any:
     found = (
-        Message.objects.with_parts()
+        Message.objects.prefetch_related(*PARTS)
         .filter(pk__in=[message.pk for message in messages])
         .order_by("pk")
     )
@@ -231,8 +235,9 @@ class MessageList(ApiView):
     )
     def get(self, request: Request, conversation_id: int) -> Response:
         """Newest first."""
-        conversation = conversation_of(request, conversation_id)
-        rows = conversation.messages.exclude(direction=Direction.EVENT).with_parts()
+        conversation = only_conversation_of(request, conversation_id)
+        said = conversation.messages.exclude(direction=Direction.EVENT)
+        rows = said.prefetch_related(*PARTS)
         page = paginate(
             request, rows, moment="sent_at", name=f"messages:{conversation.pk}"
         )

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inbox.api.authentication import holder_of
-from inbox.api.messages import MessageSerializer, as_json
+from inbox.api.messages import PARTS, MessageSerializer, as_json
 from inbox.api.pagination import ListQuery, name_of, paginate, read_filters
 from inbox.api.schema import page_of, problems
 from inbox.api.views import ApiView
@@ -45,7 +45,7 @@ class Search(ApiView):
         found = rows.filter(search_vector=query) if words else rows.none()
         page = paginate(
             request,
-            found.with_parts(),
+            found.prefetch_related(*PARTS),
             moment="sent_at",
             name=name_of("search", filters),
         )
