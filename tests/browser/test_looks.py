@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Permission
 from django.template.loader import render_to_string
+from django.utils.timezone import now
 from playwright.sync_api import Page, expect
 
 from inbox.models import (
@@ -26,6 +27,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.test_kinds import thread
 from tests.conftest import make_agent, make_commenter, make_conversation
 from tests.inbox.pages.conftest import Say, failed
+from webhooks.models import Delivery, DeliveryAttempt, Endpoint, Event
 
 __all__ = ["thread"]
 
@@ -66,6 +68,7 @@ class Desk:
     closed: Conversation
     comment: Message
     lost: Conversation
+    owed: Delivery
 
 
 @pytest.fixture
@@ -94,7 +97,33 @@ def desk(thread: Conversation, channel: Channel, say: Say) -> Desk:
     SavedView.objects.create(owner=boss, name="Mine alone", parameters={"unread": "1"})
     comment = make_commenter(channel)
     lost = make_conversation(_lost_channel(channel), person_id="lost")
-    return Desk(boss, thread, *made, comment, lost)
+    return Desk(boss, thread, *made, comment, lost, _failed_delivery())
+
+
+def _failed_delivery() -> Delivery:
+    endpoint = Endpoint.objects.create(
+        url="https://hooks.example/dexra",
+        description="CRM",
+        status="disabled",
+        status_reason="gone",
+    )
+    event = Event.objects.create(
+        name="message_in", occurred_at=now(), body=b'{"event": "message_in"}'
+    )
+    owed = Delivery.objects.create(
+        event=event, endpoint=endpoint, state="failed", attempts=1, last_error="gone"
+    )
+    DeliveryAttempt.objects.create(
+        delivery=owed,
+        number=1,
+        started_at=now(),
+        duration_ms=12,
+        status=410,
+        error="gone",
+        response="Gone",
+        request_headers={"webhook-id": event.pk},
+    )
+    return owed
 
 
 def _lost_channel(channel: Channel) -> Channel:
@@ -184,6 +213,18 @@ def stops(desk: Desk) -> list[Stop]:
         Stop("/meta/connect/by-hand/"),
         Stop(f"/meta/connect/channels/{desk.kinds.channel_id}/"),
         Stop(f"/meta/connect/channels/{desk.kinds.channel_id}/disconnect/"),
+        Stop("/webhooks/"),
+        Stop("/webhooks/new/"),
+        Stop(f"/webhooks/{desk.owed.endpoint_id}/"),
+        Stop(
+            f"/webhooks/{desk.owed.endpoint_id}/",
+            click("form[action$='/secret/'] button"),
+        ),
+        Stop(f"/webhooks/{desk.owed.endpoint_id}/edit/"),
+        Stop(f"/webhooks/{desk.owed.endpoint_id}/delete/"),
+        Stop("/webhooks/log/?state=failed"),
+        Stop("/webhooks/log/?state=lost"),
+        Stop(f"/webhooks/log/{desk.owed.pk}/"),
         Stop("/admin/"),
         Stop("/admin/password_change/"),
         Stop("/admin/inbox/conversation/"),
