@@ -31,6 +31,7 @@ class Stack:
     port: int
     folder: Path
     log: Path
+    environment: dict[str, str]
 
     @property
     def url(self) -> str:
@@ -63,6 +64,28 @@ class Stack:
                 _kill(victim)
             return True
         return False
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """One of its processes takes connections and says nothing: worse than one that is away."""
+        pids = self._find(name)
+        assert pids, name
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py prints, in the product's environment."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
 
     def _find(self, name: str) -> list[int]:
         """Children of `up`, and the servers that work in its folder, whose command has `name`."""
@@ -100,7 +123,7 @@ def running(folder: Path, **environment: str) -> Iterator[Stack]:
             [sys.executable, "manage.py", "up", "--no-demo"],
             cwd=ROOT, env=env, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
-    stack = Stack(up, port, folder, log)
+    stack = Stack(up, port, folder, log, env)
     try:
         _wait_until_ready(stack)
         yield stack
