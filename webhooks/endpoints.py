@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -75,8 +76,17 @@ def send_sample(endpoint: Endpoint, name: EventName) -> Delivery:
         id=event_id, name=name, occurred_at=moment, body=body.encode()
     )
     delivery = Delivery.objects.create(event=event, endpoint=endpoint)
-    kick_after_commit(dispatch)
+    _ask_at_once([endpoint.pk])
     return delivery
+
+
+def _ask_at_once(endpoint_ids: Collection[int]) -> None:
+    """Somebody wants to see it work now, perhaps because they have just mended the receiver: the
+    rest after many failures ends with one attempt."""
+    at = now()
+    resting = Endpoint.objects.filter(pk__in=endpoint_ids, breaker_until__gt=at)
+    resting.update(breaker_until=at)
+    kick_after_commit(dispatch)
 
 
 @transaction.atomic
@@ -133,15 +143,17 @@ def recover(endpoint: Endpoint, *, since: datetime | None = None) -> Resent:
 def resend(deliveries: QuerySet[Delivery]) -> Resent:
     """Owe the newest MAX_RECOVERED of these anew, under the same event ids; oldest go first."""
     at = now()
-    newest = deliveries.order_by("-pk").values_list("pk", flat=True)[:MAX_RECOVERED]
-    count = Delivery.objects.filter(pk__in=list(newest)).update(
+    newest = dict(
+        deliveries.order_by("-pk").values_list("pk", "endpoint")[:MAX_RECOVERED]
+    )
+    count = Delivery.objects.filter(pk__in=newest).update(
         state=Delivery.State.PENDING,
         attempts=0,
         next_attempt_at=at,
         settled_at=None,
         resent_at=at,
     )
-    kick_after_commit(dispatch)
+    _ask_at_once(set(newest.values()))
     return Resent(at, count)
 
 

@@ -196,6 +196,45 @@ def test_one_forbidden_record_refuses_a_name(addresses: list[str]) -> None:
     assert refused("http://hooks.example/dexra", *addresses)
 
 
+class ChangingNames(FakeNames):
+    """A name that is public when somebody looks, and ours when it is dialled."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        (first, *others) = self._addresses
+        self._addresses = (*others, first)
+        return await FakeNames(first).resolve(host, port, family)
+
+
+@nothing_allowed
+def test_a_name_that_changes_its_mind_is_judged_by_what_is_dialled(
+    receiver: Receiver,
+) -> None:
+    """The lookup that is judged is the one that is dialled: there is no second."""
+    port = receiver.url.split(":")[2].split("/")[0]
+    names = ChangingNames("192.0.2.1", "127.0.0.1")
+
+    async def post() -> list[type[BaseException]]:
+        connector = guarded_connector(names)
+        connector._use_dns_cache = False  # each attempt asks anew
+        found = []
+        async with aiohttp.ClientSession(connector=connector) as session:
+            for _ in range(4):
+                try:
+                    async with (
+                        asyncio.timeout(0.3),
+                        session.post(f"http://rebind.example:{port}/"),
+                    ):
+                        found.append(type(None))
+                except (aiohttp.ClientError, TimeoutError) as error:
+                    found.append(type(error))
+        return found
+
+    assert type(None) not in asyncio.run(post())
+    assert not receiver.received
+
+
 def test_a_name_in_an_allowed_network_is_dialled(receiver: Receiver) -> None:
     url = receiver.url.replace("127.0.0.1", "hooks.example")
 

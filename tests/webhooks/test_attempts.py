@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from webhooks.addresses import guarded_connector
 from webhooks.attempts import (
     KEPT_ANSWER_BYTES,
     MAX_ANSWER_BYTES,
@@ -203,3 +207,34 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
+
+
+class SilentNames(AbstractResolver):
+    """A DNS server that takes questions and never answers."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def close(self) -> None: ...
+
+
+def test_a_name_that_is_never_answered_costs_no_more_than_the_deadline() -> None:
+    async def run() -> Outcome:
+        connector = guarded_connector(SilentNames())
+        async with aiohttp.ClientSession(connector=connector) as session:
+            return await post(
+                session,
+                "https://hooks.example/",
+                event_id="evt_1",
+                body=b"{}",
+                keys=[b"k" * 32],
+                deadline=DEADLINE,
+            )
+
+    outcome = asyncio.run(run())
+
+    assert outcome.failure is Failure.TIMEOUT
+    assert DEADLINE * 1000 <= outcome.duration_ms < DEADLINE * 1000 + 2000

@@ -11,8 +11,12 @@ from django.test import Client
 from django.utils.timezone import now
 from jsonschema import Draft202012Validator
 
+from inbox import triage
+from inbox.actions import record_outcome as record_act
 from inbox.channels import Accepted, ErrorClass, SendError
-from inbox.delivery import claim_next, record_outcome
+from inbox.comment_rules import CommentAct
+from inbox.comments import manage_comment
+from inbox.delivery import claim_next, record_outcome, stop_channel
 from inbox.details import update_contact
 from inbox.events import EventName
 from inbox.inbound import (
@@ -20,16 +24,20 @@ from inbox.inbound import (
     InboundMessage,
     receive,
 )
+from inbox.merging import merge, unmerge
 from inbox.models import (
     Agent,
     ApiKey,
     Channel,
     Conversation,
+    Priority,
     Source,
+    Tag,
+    Team,
 )
-from inbox.outbound import queue_reply
+from inbox.outbound import Writer, queue_reply
 from inbox.triage import assign_conversation
-from tests.conftest import echoed, said
+from tests.conftest import echoed, make_commenter, make_conversation, said
 from tests.inbox.test_inbound import arrive, person, react, read_up_to, unsend
 from webhooks.models import Event
 from webhooks.schemas import whole_schema_of
@@ -99,8 +107,18 @@ def by_key(conversation: Conversation, agent: Agent) -> None:
     assert answer.status_code < 300, answer.content
 
 
+def by_machine(conversation: Conversation, agent: Agent) -> None:
+    queue_reply(conversation=conversation, source=Source.AI, content="Yes")
+
+
 PATHS = pytest.mark.parametrize(
-    ("send", "source"), [(by_agent, "agent"), (by_rule, "automation"), (by_key, "api")]
+    ("send", "source"),
+    [
+        (by_agent, "agent"),
+        (by_rule, "automation"),
+        (by_key, "api"),
+        (by_machine, "ai"),
+    ],
 )
 
 
@@ -144,6 +162,117 @@ def test_what_agents_do_with_a_conversation_is_told(
     assign_conversation(conversation=conversation, assignee=agent, by=agent)
 
     assert told() == [("conversation_updated", "agent")]
+
+
+def assign_to_team(conversation: Conversation, agent: Agent) -> None:
+    team = Team.objects.create(name="Support")
+    triage.assign_team(conversation=conversation, team=team, by=agent)
+
+
+def tag(conversation: Conversation, agent: Agent) -> None:
+    vip = Tag.objects.create(name="vip")
+    triage.change_tags(conversation=conversation, add=[vip], remove=[], by=agent)
+
+
+def close(conversation: Conversation, agent: Agent) -> None:
+    triage.close_conversation(conversation=conversation, by=agent)
+
+
+def snooze(conversation: Conversation, agent: Agent) -> None:
+    triage.snooze_conversation(
+        conversation=conversation, until=now() + timedelta(hours=1), by=agent
+    )
+
+
+def prioritise(conversation: Conversation, agent: Agent) -> None:
+    triage.set_priority(conversation=conversation, priority=Priority.HIGH, by=agent)
+
+
+def name_it(conversation: Conversation, agent: Agent) -> None:
+    triage.set_subject(conversation=conversation, subject="Parcel", by=agent)
+
+
+@pytest.mark.parametrize(
+    ("act", "change"),
+    [
+        (assign_to_team, "team"),
+        (tag, "tagged"),
+        (close, "closed"),
+        (snooze, "snoozed"),
+        (prioritise, "priority"),
+        (name_it, "subject"),
+    ],
+)
+def test_each_change_of_a_conversation_is_told_by_its_name(
+    conversation: Conversation,
+    agent: Agent,
+    act: Callable[[Conversation, Agent], None],
+    change: str,
+) -> None:
+    act(conversation, agent)
+
+    body = json.loads(bytes(Event.objects.get().body))
+    assert body["data"]["changes"]["change"] == change
+    assert told() == [("conversation_updated", "agent")]
+
+
+def test_what_ends_by_itself_is_told_too(
+    conversation: Conversation, agent: Agent
+) -> None:
+    snooze(conversation, agent)
+    Conversation.objects.update(snoozed_until=now() - timedelta(minutes=1))
+    told()
+
+    triage.wake_due()
+
+    assert [name for name, _ in told()] == ["conversation_updated"]
+
+
+def test_a_closed_conversation_that_is_opened_again_is_told(
+    conversation: Conversation, agent: Agent
+) -> None:
+    close(conversation, agent)
+    told()
+    conversation.refresh_from_db()
+
+    triage.reopen_conversation(conversation=conversation, by=agent)
+
+    assert told() == [("conversation_updated", "agent")]
+
+
+@pytest.mark.parametrize("kind", [CommentAct.HIDE, CommentAct.UNHIDE, CommentAct.LIKE])
+def test_what_is_done_to_a_comment_is_told(
+    messenger: Channel, agent: Agent, kind: CommentAct
+) -> None:
+    is_hidden = kind is CommentAct.UNHIDE
+    comment = make_commenter(messenger, hidden=is_hidden)
+    action = manage_comment(comment=comment, act=kind, by=Writer("agent", agent))
+    told()
+
+    record_act(action.pk, None)
+
+    assert told() == [("conversation_updated", "agent")]
+
+
+def test_an_account_that_stops_is_told(messenger: Channel) -> None:
+    stop_channel(
+        messenger.pk, SendError(ErrorClass.RECONNECT, "The token is dead.", code="190")
+    )
+
+    assert told() == [("channel_status", "system")]
+
+
+def test_two_who_become_one_and_two_again_are_told(
+    conversation: Conversation, agent: Agent
+) -> None:
+    stranger = make_conversation(conversation.channel, person_id="person-2")
+    other = stranger.identity.contact
+
+    row = merge(kept=conversation.identity.contact, gone=other, by=agent)
+    assert "user_merged" in [name for name, _ in told()]
+
+    unmerge(row, by=agent)
+    assert "user_updated" in [name for name, _ in told()]
 
 
 def test_what_becomes_known_of_a_person_is_told(conversation: Conversation) -> None:
