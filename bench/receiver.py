@@ -1,6 +1,7 @@
 """A receiver that is never what a measurement waits for: `python -m bench.receiver PORT`.
 
-POST /slow answers after five seconds, any other POST at once; GET tells how many POSTs came.
+POST /slow answers after five seconds, /drip in drops that never end, /fail with an error, any other
+POST at once; GET tells how many POSTs came.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sys
 import uvloop
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+FAILURE = b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno"
+DRIP = b"HTTP/1.1 500 Oh\r\nContent-Length: 100000\r\n\r\n"
 SLOW_SECONDS = 5
 _count = 0
 
@@ -43,8 +46,18 @@ class Connection(asyncio.Protocol):
         if head.startswith(b"post /slow"):
             loop = asyncio.get_running_loop()
             loop.call_later(SLOW_SECONDS, self._transport.write, ANSWER)
+        elif head.startswith(b"post /fail"):
+            self._transport.write(FAILURE)
+        elif head.startswith(b"post /drip"):
+            self._transport.write(DRIP)
+            self._drip()
         else:
             self._transport.write(ANSWER)
+
+    def _drip(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(b".")
+            asyncio.get_running_loop().call_later(0.1, self._drip)
 
 
 async def main(port: int) -> None:
