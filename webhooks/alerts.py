@@ -65,7 +65,8 @@ def disabled_banner(agent: Agent) -> Banner | None:
     if not agent.has_perm(PERMISSION):
         return None
     disabled = Endpoint.objects.filter(status=Endpoint.Status.DISABLED)
-    endpoint = disabled.order_by("-pk").first()
+    told = disabled.only("description", "url", "status_reason")
+    endpoint = told.order_by("-pk").first()
     if endpoint is None:
         return None
     return Banner(
