@@ -125,7 +125,7 @@ class EndpointAdmin(admin.ModelAdmin[Endpoint]):
             "secret": secret,
             "overlap": endpoint.previous_secret_until,
         }
-        response = TemplateResponse(request, "webhooks/endpoints/secret.html", context)
+        response = TemplateResponse(request, "admin/webhooks/secret.html", context)
         response.headers["Cache-Control"] = "no-store"
         return response
 

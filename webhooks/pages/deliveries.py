@@ -153,7 +153,7 @@ def list_deliveries(request: AgentRequest) -> HttpResponse:
     form = LogForm(request.GET)
     if not form.is_valid():
         context = {"form": form, "stretch": Stretch([], None, False)}
-        return render(request, "webhooks/pages/log.html", context, status=422)
+        return render(request, "webhooks/deliveries/list.html", context, status=422)
     stretch = _stretch(form.cleaned_data, _before(request.GET.get("before", "")))
     resent_at = _moment(request.GET.get("resent", ""))
     context = {
@@ -165,7 +165,7 @@ def list_deliveries(request: AgentRequest) -> HttpResponse:
         "progress": progress_of(resent_at) if resent_at else None,
         "most": endpoints.MAX_RECOVERED,
     }
-    return render(request, "webhooks/pages/log.html", context)
+    return render(request, "webhooks/deliveries/list.html", context)
 
 
 def _before(text: str) -> int | None:
@@ -199,7 +199,7 @@ def show_progress(request: AgentRequest) -> HttpResponse:
     if resent_at is None:
         raise Http404
     context = {"resent_at": resent_at, "progress": progress_of(resent_at)}
-    return render(request, "webhooks/pages/_progress.html", context)
+    return render(request, "webhooks/deliveries/_progress.html", context)
 
 
 @page_for("webhooks.view_delivery", "webhooks.change_delivery")
@@ -240,7 +240,7 @@ def show_delivery(request: AgentRequest, pk: int) -> HttpResponse:
         if body
         else "",
     }
-    return render(request, "webhooks/pages/delivery.html", context)
+    return render(request, "webhooks/deliveries/detail.html", context)
 
 
 @page_for("webhooks.view_delivery")
@@ -248,7 +248,7 @@ def show_delivery(request: AgentRequest, pk: int) -> HttpResponse:
 def show_attempts(request: AgentRequest, pk: int) -> HttpResponse:
     """A fragment that asks again until it was tried."""
     context = _attempts(_delivery(pk))
-    return render(request, "webhooks/pages/_attempts.html", context)
+    return render(request, "webhooks/deliveries/_attempts.html", context)
 
 
 def _attempts(delivery: Delivery) -> dict[str, Any]:

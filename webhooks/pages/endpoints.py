@@ -120,7 +120,7 @@ def list_endpoints(request: AgentRequest) -> HttpResponse:
     found = list(Endpoint.objects.order_by("pk"))
     waiting = count_waiting([endpoint.pk for endpoint in found])
     rows = [Row(one, waiting[one.pk], glance_at(one)) for one in found]
-    return render(request, "webhooks/pages/list.html", {"rows": rows})
+    return render(request, "webhooks/endpoints/list.html", {"rows": rows})
 
 
 @page_for("webhooks.view_endpoint")
@@ -150,7 +150,7 @@ def _show(
         "sample": SampleForm(),
         "recovery": recovery or RecoverForm(),
     }
-    return render(request, "webhooks/pages/endpoint.html", context, status=status)
+    return render(request, "webhooks/endpoints/detail.html", context, status=status)
 
 
 @page_for("webhooks.view_endpoint")
@@ -160,7 +160,7 @@ def show_waiting(request: AgentRequest, pk: int) -> HttpResponse:
     endpoint = _endpoint(pk)
     waiting = count_waiting([endpoint.pk])[endpoint.pk]
     context = {"endpoint": endpoint, "waiting": waiting}
-    return render(request, "webhooks/pages/_waiting.html", context)
+    return render(request, "webhooks/endpoints/_waiting.html", context)
 
 
 # --- making and changing -------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def _edit(request: AgentRequest, form: EndpointForm) -> HttpResponse:
     # What was typed is not what is stored: the title names the stored one.
     name = str(Endpoint.objects.get(pk=form.instance.pk)) if form.instance.pk else ""
     context = {"form": form, "endpoint": form.instance, "name": name}
-    return render(request, "webhooks/pages/edit.html", context, status=status)
+    return render(request, "webhooks/endpoints/edit.html", context, status=status)
 
 
 @page_for("webhooks.view_endpoint", "webhooks.delete_endpoint")
@@ -211,7 +211,7 @@ def delete_endpoint(request: AgentRequest, pk: int) -> HttpResponse:
         text = _("Nothing is sent to %(endpoint)s any more.") % {"endpoint": endpoint}
         messages.success(request, text)
         return redirect("webhooks:endpoints")
-    return render(request, "webhooks/pages/delete.html", {"endpoint": endpoint})
+    return render(request, "webhooks/endpoints/delete.html", {"endpoint": endpoint})
 
 
 # --- its secret ----------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def _tell_secret(
         "overlap_lasts": endpoint.previous_secret_until is not None
         and endpoint.previous_secret_until > now(),
     }
-    return render(request, "webhooks/pages/secret.html", context)
+    return render(request, "webhooks/endpoints/secret.html", context)
 
 
 # --- sending -------------------------------------------------------------------------------------
