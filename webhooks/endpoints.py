@@ -160,7 +160,8 @@ def resend(deliveries: QuerySet[Delivery]) -> Resent:
 @transaction.atomic
 def delete(endpoint: Endpoint, *, by: Actor | None = None) -> None:
     """Forget an endpoint with its deliveries, in the database alone: they may be very many."""
-    note_act(by, "endpoint_deleted", endpoint)
+    if by:
+        note_act(by, "endpoint_deleted", endpoint)
     with connection.cursor() as cursor:
         cursor.execute(FORGET_ATTEMPTS, [endpoint.pk])
         cursor.execute(FORGET_DELIVERIES, [endpoint.pk])
